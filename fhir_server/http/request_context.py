@@ -29,6 +29,7 @@ OPTIONS_EXTENSION = "habilis.oauth.options"
 _EXTENSION, _OF_PAGES, _OBSERVERS = "habilis.runtime", "habilis.pages", "habilis.observers"
 _NAMED, _BEGAN = "habilis.request_id", "habilis.began"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+_REPEATABLE = re.compile(r"[\x21-\x7e]{1,200}")
 _BETWEEN = re.compile(r"[._\-]")
 _PROBES = frozenset({"/status", "/health/live", "/health/ready"})
 _LEAST_FAILURE = 400
@@ -40,12 +41,15 @@ _CORS = (
         "Access-Control-Allow-Headers",
         (
             "Authorization, Content-Type, Accept, DPoP, If-Match, If-None-Match, "
-            "If-None-Exist, If-Modified-Since, Prefer, X-Request-Id"
+            "If-None-Exist, If-Modified-Since, Prefer, X-Request-Id, X-Correlation-Id"
         ),
     ),
     (
         "Access-Control-Expose-Headers",
-        "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce",
+        (
+            "ETag, Location, Content-Location, Last-Modified, X-Request-Id, X-Correlation-Id, "
+            "WWW-Authenticate, DPoP-Nonce"
+        ),
     ),
     ("Access-Control-Max-Age", "600"),
 )
@@ -136,10 +140,18 @@ def _begin() -> Response | None:
     if environ["REQUEST_METHOD"].upper() == "OPTIONS" and is_of_fhir(request.path):
         response = Response(status=204)
         del response.headers["Content-Type"]
+        if request.url_rule is not None:
+            response.headers["Allow"] = ", ".join(sorted(_allowed()))
         return response
     if REFUSED in environ:
         raise environ[REFUSED]
     return None
+
+
+def _allowed() -> set[str]:
+    """Return the methods of the routes of this path."""
+    adapter = current_app.create_url_adapter(request)
+    return set(adapter.allowed_methods() if adapter else ()) | {"OPTIONS"}
 
 
 def _finish(observers: list[Observer], response: Response) -> Response:
@@ -174,16 +186,25 @@ class _Completed:
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         named = environ[_NAMED] = sent if sent and _may_be_logged(sent) else str(uuid4())
         is_fhir = is_of_fhir(environ["PATH_INFO"])
+        correlated = _correlated(sent if sent not in ("", named) else environ.get("HTTP_X_CORRELATION_ID", ""))
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: _Failure = None) -> Callable[[bytes], object]:
             names = {name.lower() for name, _ in headers}
-            added = [("X-Request-Id", named), *(pair for pair in _SAFE if pair[0].lower() not in names)]
+            added = [("X-Request-Id", named), *correlated, *(pair for pair in _SAFE if pair[0].lower() not in names)]
             if is_fhir:
                 headers = headers if names.isdisjoint(_CORS_NAMES) else _without_cors(headers)
                 added += _CORS
             return start_response(status, headers + added, exc_info)
 
         return self._inner(environ, start)
+
+
+def _correlated(sent: str) -> list[tuple[str, str]]:
+    """Return the header that repeats the client's own name for its request, when the server names it otherwise.
+
+    Source: https://hl7.org/fhir/R4/http.html#custom. It is not logged; what could break a header is not repeated.
+    """
+    return [("X-Correlation-Id", sent)] if _REPEATABLE.fullmatch(sent) and not names_patient(sent) else []
 
 
 def _may_be_logged(sent: str) -> bool:

@@ -140,8 +140,9 @@ class Snapshot(Protocol):
         """Return all versions, newest first, judged by the current facts; empty when unknown or invisible."""
 
     def find(self, search: Search, filters: Filters) -> Page:
-        """Return one page of the visible current resources that match, in the requested order, without deleted ones.
+        """Return one page of the visible current resources that match, in the requested order.
 
+        Without deleted ones, unless `search.gone`.
         Resources with `facts.documents` are also judged by those documents (see Facts).
         """
 

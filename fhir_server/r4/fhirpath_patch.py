@@ -58,8 +58,8 @@ def apply_fhirpath_patch(resource: Json, parameters: Json) -> Json:
     """
     allowed = limits.in_force()
     sent = parameters.get("parameter", [])
-    if not sent or len(sent) > allowed.patch_operations:
-        raise _malformed(f"a FHIRPath Patch has 1 to {allowed.patch_operations} operations", "Parameters.parameter")
+    if len(sent) > allowed.patch_operations:
+        raise _malformed(f"a FHIRPath Patch has at most {allowed.patch_operations} operations", "Parameters.parameter")
     patched, work = copied(resource), Work(allowed.patch_work)
     for index, one in enumerate(sent):
         operation = _operation(one, f"Parameters.parameter[{index}]", work)

@@ -1,9 +1,9 @@
-"""Patches of one resource (JSON Patch, XML Patch, FHIRPath Patch): from the request body to the changed resource.
+"""Patches of one resource (JSON, XML, JSON Merge and FHIRPath Patch): from the request body to the changed resource.
 
 The given resource is never changed. A patch that cannot be carried out is refused here; the caller checks the result
 like any body.
 Source: https://www.rfc-editor.org/rfc/rfc6902, https://www.rfc-editor.org/rfc/rfc5261,
-https://hl7.org/fhir/R4/http.html#patch and https://hl7.org/fhir/R4/fhirpatch.html.
+https://www.rfc-editor.org/rfc/rfc7396, https://hl7.org/fhir/R4/http.html#patch and https://hl7.org/fhir/R4/fhirpatch.html.
 """
 
 import re
@@ -22,7 +22,7 @@ from fhir_server.domain.values import Json
 from fhir_server.r4.checking import check
 from fhir_server.r4.fhirpath_patch import apply_fhirpath_patch
 from fhir_server.r4.parsing import demand_few_values, load_json
-from fhir_server.r4.trees import copied, demand_same_identity, measure, pruned
+from fhir_server.r4.trees import copied, demand_same_identity, is_within, measure, pruned
 from fhir_server.r4.xml_patch import apply_xml_patch, read_xml_patch, texts_of
 from fhir_server.settings import limits
 
@@ -37,7 +37,8 @@ _MEMBERS = {
 
 JSON_PATCH = "application/json-patch+json"
 XML_PATCH = "application/xml-patch+xml"
-PATCH_TYPES = (JSON_PATCH, XML_PATCH)
+MERGE_PATCH = "application/merge-patch+json"
+PATCH_TYPES = (JSON_PATCH, XML_PATCH, MERGE_PATCH)
 """The media types of patches that are no FHIR resource."""
 _LABEL_IN_XML = re.compile(r"securityLabel\[\d+\]")
 _LABEL_BY_INDEX = re.compile(r"/securityLabel/\d+(?:/.*)?")
@@ -185,8 +186,43 @@ def of_xml(body: bytes) -> Patch:
 
 
 def of_media_type(body: bytes, media_type: str) -> Patch:
-    """Read a patch of one of `PATCH_TYPES`. Raises: as `of_json` and `of_xml`."""
-    return of_json(body) if media_type == JSON_PATCH else of_xml(body)
+    """Read a patch of one of `PATCH_TYPES`. Raises: as `of_json`, `of_xml` and `of_merge`."""
+    return {JSON_PATCH: of_json, XML_PATCH: of_xml, MERGE_PATCH: of_merge}[media_type](body)
+
+
+def of_merge(body: bytes) -> Patch:
+    """Read a JSON Merge Patch (RFC 7396): an object with the members to replace; null removes one.
+
+    Raises: Problem(MALFORMED) for what is no object; TOO_LARGE for more values than the limits allow.
+    """
+    wanted = load_json(body)
+    if not is_within(wanted, limits.in_force().depth):
+        raise Problem.of(Category.MALFORMED, "the patch is nested too deeply", code="too-deep")
+    return Patch(lambda resource: _merged(resource, wanted), of_confidential=_speaks_of_confidential(wanted))
+
+
+def _merged(resource: Json, wanted: Json) -> Json:
+    """Return the resource after a merge patch, which may cost no more than any other.
+
+    Raises: Problem(MALFORMED) when the result is larger than one may be, or has another id or type.
+    """
+    found = pruned(_merge(resource, wanted))
+    if len(orjson.dumps(found)) > limits.in_force().patched_bytes:
+        raise Problem.of(Category.MALFORMED, "the patch makes the resource larger than one may be", code="too-deep")
+    return demand_same_identity(resource, found)
+
+
+def _merge(before: Json, wanted: Json) -> Json:
+    merged: Json = copied(before)
+    for name, value in wanted.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            inner = merged.get(name)
+            merged[name] = _merge(inner if isinstance(inner, dict) else {}, value)
+        else:
+            merged[name] = copied(value)
+    return merged
 
 
 def of_parameters(parameters: Json) -> Patch:

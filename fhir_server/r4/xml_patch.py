@@ -34,8 +34,8 @@ def read_xml_patch(body: bytes) -> etree._Element:
     """
     root = root_of(body)
     most = limits.in_force().patch_operations
-    if _named(root) != "diff" or not 1 <= len(root) <= most or any(_named(one) not in _OPERATIONS for one in root):
-        text = f"an XML Patch is a `diff` of 1 to {most} operations: {', '.join(_OPERATIONS)}"
+    if _named(root) != "diff" or len(root) > most or any(_named(one) not in _OPERATIONS for one in root):
+        text = f"an XML Patch is a `diff` of at most {most} operations: {', '.join(_OPERATIONS)}"
         raise Problem.of(Category.MALFORMED, text, code="structure")
     return root
 
@@ -65,7 +65,7 @@ def apply_xml_patch(resource: Json, patch: etree._Element) -> Json:
         except _Impossible as error:
             raise Problem.of(Category.BUSINESS_RULE, str(error), _selector(sent), "no-such-place") from error
     if len(etree.tostring(tree)) > allowed.patched_bytes:
-        raise _malformed("the operations make the resource larger than one may be", patch[0], 0)
+        raise _malformed("the operations make the resource larger than one may be", patch, 0)
     return demand_same_identity(resource, _with_own_spelling(resource, unchanged, pruned(from_tree(tree))))
 
 

@@ -29,7 +29,7 @@ NOTHING_OF_PATIENTS = frozenset({
 })  # fmt: skip
 """What is the same for everybody, whatever the patients' spaces hold."""
 
-OF_THE_SERVER = frozenset({("GET", "/fhir"), ("POST", "/fhir/_search")})
+OF_THE_SERVER = frozenset({("GET", "/fhir"), ("GET", "/fhir/"), ("POST", "/fhir/_search")})
 """A search of the whole server is one of the type that it names, and is asked beside the doors of `searched`."""
 
 ELSEWHERE = {
@@ -131,6 +131,14 @@ def searched() -> Iterator[tuple[Door, ResourceType]]:
         if Interaction.SEARCH in row.interactions:
             yield ("GET", f"/fhir/{row.name}"), row
             yield ("POST", f"/fhir/{row.name}/_search"), row
+
+
+def histories() -> Iterator[Door]:
+    """Yield the doors of the history of a type of a patient's space, and of the space."""
+    yield ("GET", "/fhir/_history")
+    for row in _patients_own():
+        if Interaction.HISTORY in row.interactions:
+            yield ("GET", f"/fhir/{row.name}/_history")
 
 
 def questions(row: ResourceType, patient: str) -> Iterator[str]:

@@ -92,6 +92,7 @@ def _represent(world: World, child: str, name: str) -> None:
 def test_every_door_is_asked_or_said_where_it_is_held(stage):
     found = doors.doors_of(stage.web.application)
     asked = {door for door, _ in (*doors.by_id(), *doors.searched())} | doors.of_no_id() | doors.OF_THE_SERVER
+    asked |= set(doors.histories())
     left_out = {door for door in found - asked if not doors.is_elsewhere(door)}
     assert not left_out
     assert not asked - found
@@ -181,6 +182,10 @@ def asked(world: World, who: str, patient: str) -> dict[tuple[Door, str], object
                 answer = world.send(who, "POST", path, form, "application/x-www-form-urlencoded")
             assert answer.status_code < 500
             answers[door, query] = told(answer)
+    for door in doors.histories():
+        for window in ("", "&_count=1", "&_since=2026-03-02T09:30:00Z", "&_at=2026-03-02T10:30:00Z", "&_count=0"):
+            query = f"patient={world.ids[patient]}{window}"
+            answers[door, query] = told(world.get(who, f"{door[1].removeprefix('/fhir')}?{query}"))
     return answers
 
 

@@ -62,7 +62,9 @@ def test_the_statement_names_every_registered_type_and_no_other(statement):
 @pytest.mark.parametrize("name", REGISTRY)
 def test_the_statement_offers_what_the_registry_offers(statement, name):
     resource, row = _stated(statement)[name], REGISTRY[name]
-    assert {stated["code"] for stated in resource["interaction"]} == {offered.value for offered in row.interactions}
+    of_the_type = {"history-type"} if Interaction.HISTORY in row.interactions else set()
+    offered = {interaction.value for interaction in row.interactions} | of_the_type
+    assert {stated["code"] for stated in resource["interaction"]} == offered
     assert {param["name"] for param in resource.get("searchParam", ())} >= {param.name for param in row.search}
     assert resource["updateCreate"] is False
 
@@ -85,12 +87,23 @@ def test_nothing_is_described_that_the_registry_does_not_offer(operations):
     }
     forms = {(method, path) for method, path in of_types if path.endswith("/_search")}
     conditional = {
-        (method, path) for method, path in of_types if method in {"PUT", "PATCH", "DELETE"} and "{" not in path
+        (method, f"/fhir/{name}")
+        for name, row in REGISTRY.items()
+        for method, is_offered in (
+            ("PUT", row.updates_conditionally),
+            ("PATCH", row.patches_conditionally),
+            ("DELETE", row.deletes_conditionally),
+        )
+        if is_offered
     }
+    histories = {
+        ("GET", f"/fhir/{name}/_history") for name, row in REGISTRY.items() if Interaction.HISTORY in row.interactions
+    }
+    assert conditional | histories <= of_types
     extended = {(method, path) for method, path in of_types if "/$" in path}
     compartments = {("GET", f"/fhir/Patient/{{id}}/{name}") for name, row in REGISTRY.items() if row.names_patient}
     assert compartments <= of_types
-    assert of_types - forms - conditional - offered - extended - compartments == set()
+    assert of_types - forms - conditional - histories - offered - extended - compartments == set()
 
 
 def test_the_operations_that_are_stated_described_and_listed_are_the_same(statement, operations):

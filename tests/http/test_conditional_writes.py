@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.holds import holds
 from tests.http.stores import BOTH, another, runtime, store
 from tests.world import BASE, FHIR_JSON, INS, JSON_PATCH, RPPS, World
 
@@ -16,6 +17,7 @@ def person(**more):
     return found | more
 
 
+@holds("REST-31")
 @BOTH
 def test_an_update_by_criteria_creates_once_and_replaces_then(world: World):
     path = f"/Practitioner?identifier={NUMBER}"
@@ -111,6 +113,7 @@ def test_a_document_is_deleted_by_number_and_what_is_hidden_is_not_there(world: 
     assert world.get("camille", f"/DocumentReference/{document}").status_code == 410
 
 
+@holds("REST-32")
 def test_more_than_one_match_is_never_deleted(world: World):
     documents = world.publish_all("chu-ehr", world.filing(), world.filing())
     answer = world.send("chu-ehr", "DELETE", f"/DocumentReference?patient={world.ids['camille']}")
@@ -143,6 +146,17 @@ def test_criteria_beside_the_number_need_the_right_to_search(world: World):
     assert world.send("writer", "PUT", path, person()).status_code == 201
     assert world.send("writer", "PUT", path, person()).status_code == 200
     assert world.send("writer", "PUT", f"{path}&active=true", person()).status_code == 403
+
+
+def test_a_professional_asks_a_space_by_searching_and_never_by_writing(world: World):
+    world.agree("camille", "martin")
+    document = world.publish()
+    space = f"patient={world.ids['camille']}"
+    for path in (f"/DocumentReference?{space}&status=current", f"/Consent?{space}&status=active"):
+        assert world.send("martin", "PATCH", path, [], JSON_PATCH).status_code == 400
+    assert (
+        world.send("martin", "PATCH", f"/DocumentReference?{space}&_id={document}", [], JSON_PATCH).status_code == 200
+    )
 
 
 def entry(method, url, resource=None, **request):

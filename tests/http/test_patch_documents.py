@@ -179,7 +179,7 @@ def test_what_is_no_patch_changes_nothing(world: World, operations, status):
     assert world.get("camille", f"/DocumentReference/{document}").get_data() == before
 
 
-@pytest.mark.parametrize("mime", ["text/plain", "application/merge-patch+json"])
+@pytest.mark.parametrize("mime", ["text/plain", "application/strategic-merge-patch+json"])
 def test_other_patch_formats_are_refused(world: World, mime):
     assert patch(world, "camille", world.publish(), b"<x/>", mime).status_code == 415
 

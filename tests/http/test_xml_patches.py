@@ -5,6 +5,7 @@ from base64 import b64encode
 
 import pytest
 
+from tests.holds import holds
 from tests.http.stores import BOTH, another, runtime, store
 from tests.world import TRE_A07, World
 
@@ -20,6 +21,7 @@ def hides(where: str = 'sel="f:DocumentReference"', operation: str = "add") -> b
     return f'<diff xmlns:f="http://hl7.org/fhir">{change}</diff>'.encode()
 
 
+@holds("REST-33")
 @BOTH
 def test_a_patient_hides_a_document_by_an_xml_patch(world: World):
     world.agree("camille", "martin")
@@ -78,7 +80,7 @@ def test_a_compressed_bomb_and_a_document_type_are_refused(world: World):
     assert world.send("keeper", "PATCH", path, dtd, XML_PATCH).status_code == 400
 
 
-def test_only_the_three_kinds_of_patches_are_taken_and_named(shared_world: World):
+def test_only_the_four_kinds_of_patches_are_taken_and_named(shared_world: World):
     path = f"/Practitioner/{shared_world.ids['nour']}"
     answer = shared_world.send("keeper", "PATCH", path, b"<x/>", "text/plain")
     named = shared_world.get("keeper", "/metadata").get_json()["patchFormat"]
@@ -87,6 +89,7 @@ def test_only_the_three_kinds_of_patches_are_taken_and_named(shared_world: World
     assert named == [
         "application/json-patch+json",
         "application/xml-patch+xml",
+        "application/merge-patch+json",
         "application/fhir+json",
         "application/fhir+xml",
     ]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from consent_rules.visibility import AccessFacts, Clause
+from consent_rules.visibility import AccessFacts, Clause, Extent
 from consent_rules.vocabulary import Mark
 from fhir_server.domain.search.criteria import DATE_OPS, AnyOf, DateIs, NoneOf, Place, Search
 from fhir_server.ports.store import Change
@@ -218,3 +218,14 @@ def test_the_directory_is_searched_by_token_id_and_order(store):
             snapshot.find(Search("Practitioner", limit=1, after=first.next), all_of("")).rows[0].id != first.rows[0].id
         )
     assert found(store, Search("Practitioner", (AnyOf(frozenset()),)), all_of("")) == []
+
+
+def test_deleted_resources_are_found_only_when_they_are_asked_for_and_hidden_ones_never(store, patient):
+    here, gone, hidden = (a_document(patient, at=AT + timedelta(seconds=number)) for number in range(3))
+    store.commit(creating(here, gone, hidden))
+    store.commit(Change((a_trace(),), (following(gone, deleted(gone)), following(hidden, deleted(hidden)))))
+    but_hidden = Seen(patient, (Clause(barred=(Extent(documents=frozenset({hidden.id})),)),))
+    assert found(store, documents(), all_of(patient)) == [here.id]
+    assert set(found(store, documents(gone=True), all_of(patient))) == {here.id, gone.id, hidden.id}
+    assert set(found(store, documents(gone=True), but_hidden)) == {here.id, gone.id}
+    assert found(store, documents(gone=True), all_of(an_id())) == []

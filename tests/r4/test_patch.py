@@ -349,7 +349,6 @@ class TestFhirPathPatch:
     @pytest.mark.parametrize(
         "parameter",
         [
-            [],
             [{"name": "op", "part": []}],
             [{"name": "operation"}],
             [{"name": "operation", "part": [{"name": "type", "valueCode": "delete"}] * 2}],

@@ -140,7 +140,7 @@ class Asked:
         """Return the part of the condition that an index supports."""
         search = self.search
         where: Document = {"compartment": self.visibility.compartment, "type": search.type, "deleted": False}
-        if self.gone:
+        if self.gone or search.gone:
             where["deleted"] = {"$in": [False, True]}
         if search.ids is not None:
             where["_id"] = {"$in": [f"{search.type}/{id_}" for id_ in sorted(search.ids)]}

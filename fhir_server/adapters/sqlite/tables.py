@@ -245,7 +245,8 @@ def _matching(asked: Asked, *, everything: bool = False) -> tuple[str, str]:
     where = asked.conditions() if everything else f"{asked.conditions()} AND {asked.after()}"
     if search.type == TRACE:
         return "trail AS h", where
-    where = f"h.type = {params.add(search.type)} AND h.deleted = 0 AND {where}"
+    present = "1" if search.gone else "h.deleted = 0"
+    where = f"h.type = {params.add(search.type)} AND {present} AND {where}"
     if asked.visibility.compartment == "":
         return _directory(asked), where
     if search.ids is not None:

@@ -12,8 +12,9 @@ from fhir_server.r4.checking import check
 from fhir_server.settings import limits
 
 ELSEWHERE = "`request.url` names another server; write it relative to the base of this one"
-METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET")
+METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 """The methods, in the order in which a transaction does them."""
+_ASKING = ("GET", "HEAD")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
@@ -45,6 +46,16 @@ class Entry:
     def is_elsewhere(self) -> bool:
         """Tell whether the URL names another server; own URLs have been made relative."""
         return "://" in self.url.partition("?")[0]
+
+    @property
+    def is_operation(self) -> bool:
+        """Tell whether the URL names an operation."""
+        return self.url.partition("?")[0].rpartition("/")[2].startswith("$")
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether the entry writes nothing itself: it reads, or calls an operation."""
+        return self.method in _ASKING or (self.method == "POST" and self.is_operation)
 
     @property
     def type(self) -> str:
@@ -90,9 +101,11 @@ def entry_faults(entry: Entry) -> list[Issue]:
     """Return what is wrong with one entry by itself: its shape, its resource, the profiles it claims."""
     if entry.method not in METHODS:
         return [Issue("this method is not offered", f"Bundle.entry[{entry.index}].request.method", "not-supported")]
-    fault = _url_fault(entry)
+    fault = Issue(ELSEWHERE, entry.at_url, "value") if entry.is_elsewhere else _url_fault(entry)
     if fault:
         return [fault]
+    if entry.asks:
+        return []  # whoever answers it reads what it carries
     if not entry.resource:
         needed = entry.method in _WITH_BODY
         return [Issue("this entry needs a resource", entry.root, "required")] if needed else []
@@ -101,12 +114,12 @@ def entry_faults(entry: Entry) -> list[Issue]:
 
 
 def _url_fault(entry: Entry) -> Issue | None:
-    if entry.is_elsewhere:
-        return Issue(ELSEWHERE, entry.at_url, "value")
     if entry.method in ("PUT", "PATCH", "DELETE") and bool(entry.id) == bool(entry.query):
         return Issue("a write names its resource by its id or by criteria, never by both", entry.at_url, "value")
-    if entry.method != "GET" and "/" in entry.id:
-        return Issue("a write names one resource by its id", entry.at_url, "not-supported")
+    if entry.asks:
+        return None
+    if "/" in entry.id or (entry.id and entry.method == "POST"):
+        return Issue("a creation names a type, any other write one resource by its id", entry.at_url, "not-supported")
     kind = entry.resource.get("resourceType", entry.type)
     if entry.method in ("POST", "PUT") and kind != entry.type:
         return Issue("`request.url` names another type than the resource", entry.at_url, "value")

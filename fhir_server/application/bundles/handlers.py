@@ -83,8 +83,21 @@ def plan_of(request: WriteRequest) -> Callable[[UnitOfWork], Written | None]:
         text = "a document cannot be created with a condition"
         return partial(_refuse, Problem.of(Category.UNSUPPORTED, text))
     if request.interaction is not Interaction.CREATE and request.condition:
-        return partial(_plan_matching, request=request)
-    return partial(plan, request=request)
+        planned = partial(_plan_matching, request=request)
+    else:
+        planned = partial(plan, request=request)
+    return partial(_plan_only_new, planned) if request.only_new else planned
+
+
+def _plan_only_new(plan: Callable[[UnitOfWork], Written | None], work: UnitOfWork) -> Written | None:
+    """Plan a write that must create its resource: what exists stays, for a caller who may write it (RFC 9110, 13.1.2).
+
+    Raises: as the plan; Problem(VERSION_CONFLICT) for an existing resource, so that nothing is committed.
+    """
+    written = plan(work)
+    if written is not None and not written.created:
+        raise Problem(Category.VERSION_CONFLICT)
+    return written
 
 
 def _plan_matching(work: UnitOfWork, request: WriteRequest) -> Written | None:

@@ -86,7 +86,7 @@ def _audited_alone(entry: Entry) -> AuditedInteraction:
 
 
 def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
-    sent = sorted((e for e in entries if e.method != "GET"), key=_rank)
+    sent = sorted((e for e in entries if not e.asks), key=_rank)
     _refuse_by_itself(work, sent)
     _note_secrets(work, sent)
     writes = sorted(_settled(work, sent), key=_rank)
@@ -238,6 +238,7 @@ def _request(work: UnitOfWork, entry: Entry, id_: str) -> WriteRequest:
     asked = WriteRequest(
         interaction, row, named, condition=entry.query, criteria_at=entry.at_url, if_match=entry.if_match
     )
+    asked = replace(asked, only_new=entry.if_none_match.strip() == "*")
     if interaction is Interaction.DELETE:
         return asked
     if interaction is Interaction.PATCH:

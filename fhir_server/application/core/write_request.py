@@ -34,6 +34,7 @@ class WriteRequest:
     condition: If-None-Exist of a creation, or the criteria that name what to write, as a query; "" for none.
     criteria_at: the element that a fault of the criteria names, "" when they are in the URL of the request.
     if_match: the version that the resource must have, "" for any.
+    only_new: whether the write must create the resource (`If-None-Match: *`).
     announced: whether the space of a new patient waits six weeks instead of being active at once.
     """
 
@@ -46,6 +47,7 @@ class WriteRequest:
     condition: str = ""
     criteria_at: str = ""
     if_match: str = ""
+    only_new: bool = False
     announced: bool = False
 
     @property

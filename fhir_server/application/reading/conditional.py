@@ -36,10 +36,14 @@ def match(work: UnitOfWork, row: ResourceType, wanted: Criteria, view: View) -> 
 
     A resource that the caller may not change is none, and costs as much to look for as one that does not exist.
     Raises: Problem(MULTIPLE_MATCHES); MALFORMED when the criteria name neither a number, nor ids, nor a patient;
-    INSUFFICIENT_SCOPE for criteria beside `identifier` and `_id` when the token may not search.
+    INSUFFICIENT_SCOPE for criteria beside `identifier` and `_id` when the token may not search; UNSUPPORTED for them
+    from a professional, in a space: a search tells the patient of a first access, and a failed write does not.
     """
     if wanted.others:
         smart_scopes.demand(work.caller, (row.name,), "s")
+        if row.name in OF_THE_SPACE and work.caller.requester.kind is RequesterKind.PROFESSIONAL:
+            text = "a professional names what to write by `identifier=system|value` or `_id`, and searches for the rest"
+            raise Problem.of(Category.UNSUPPORTED, text, code="not-supported")
     if row.access is AccessRule.DIRECTORY:
         return only_match(_met_in(work, row, wanted, IN_DIRECTORY))
     places = _places(work, row, wanted)

@@ -83,7 +83,7 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
         access = Access(runtime, caller, audited, snapshot)
         filters = enter_by_id(access, row)
         versions = snapshot.history(row.name, id_, filters)
-        shown = present(access, versions[: _versions_shown(access, row)], filters)
+        shown = present(access, versions[: versions_shown(access, row)], filters)
         outcome = outcome_by_id(access, shown)
     record_unless_refused(access, outcome)
     if not shown:
@@ -91,7 +91,7 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
     return shown
 
 
-def _versions_shown(access: Access, row: ResourceType) -> int | None:
+def versions_shown(access: Access, row: ResourceType) -> int | None:
     """Return how many versions the caller may see, newest first; None for all.
 
     Only the patient and representatives see earlier versions of a Consent: a person who has access by it today may have
@@ -103,7 +103,7 @@ def _versions_shown(access: Access, row: ResourceType) -> int | None:
 
 def _of_today(access: Access, row: ResourceType, found: Stored | None, filters: Filters) -> Stored | None:
     """Return a version, None for an earlier version of a Consent that the caller may not see."""
-    if found is None or _versions_shown(access, row) is None:
+    if found is None or versions_shown(access, row) is None:
         return found
     current = access.snapshot.read(found.type, found.id, filters)
     return found if current and current.version == found.version else None

@@ -107,6 +107,7 @@ class Search:
     limit: rows of a page, 0 when only the count is wanted.
     after: the row after which the page starts.
     ids: restrict to these ids, None for no restriction.
+    gone: whether deleted resources match too.
     chained: descriptions of other resources, which the use case turns into criteria; a store never receives one.
     """
 
@@ -118,3 +119,4 @@ class Search:
     descending: bool = True
     limit: int = 20
     after: Place | None = None
+    gone: bool = False

@@ -97,6 +97,7 @@ def statement_of(fhir_base: str) -> Json:
                 "interaction": [
                     {"code": "transaction"},
                     {"code": "batch"},
+                    {"code": "history-system", "documentation": "of the patient's space that `patient` names"},
                     {"code": "search-system", "documentation": "of the one type that `_type` names"},
                 ],
                 "operation": _operations("", fhir_base),
@@ -133,7 +134,7 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
     offered = row.interactions
     built: Json = {
         "type": row.name,
-        "interaction": [{"code": interaction.value} for interaction in Interaction if interaction in offered],
+        "interaction": _interactions(row),
         "versioning": "versioned",
         "readHistory": Interaction.HISTORY in offered,
         "updateCreate": False,
@@ -165,6 +166,15 @@ def _beside(fhir_base: str) -> list[Json]:
     """Describe what has no row in the registry: types that have operations alone, and the OperationDefinitions."""
     names = dict.fromkeys(one.type for one in OPERATIONS if one.type and one.type not in REGISTRY)
     return [*({"type": name, "operation": _operations(name, fhir_base)} for name in names), _definitions()]
+
+
+def _interactions(row: ResourceType) -> list[Json]:
+    """Return the interactions of the row; a type whose resources have versions has a history of its own too."""
+    found: list[Json] = [{"code": one.value} for one in Interaction if one in row.interactions]
+    if Interaction.HISTORY in row.interactions:
+        of_space = {"documentation": "of one patient's space, which `patient` or the token names"}
+        found.append({"code": "history-type"} | (of_space if row.access is not AccessRule.DIRECTORY else {}))
+    return found
 
 
 def _definitions() -> Json:

@@ -6,6 +6,7 @@ A view that serves several types or operations gets its row, or its operation, f
 from flask_smorest import Blueprint
 
 from fhir_server.http.fhir import capabilities, read, search, transactions, write
+from fhir_server.http.fhir.bundles import history
 from fhir_server.http.fhir.exports import delivery
 from fhir_server.http.fhir.operations import all_operations
 from fhir_server.http.fhir.routing import Route
@@ -14,6 +15,7 @@ from fhir_server.http.request_context import FHIR_PATH
 ROUTES: tuple[Route, ...] = (
     *capabilities.ROUTES,
     *read.ROUTES,
+    *history.ROUTES,
     *search.ROUTES,
     *write.ROUTES,
     *all_operations.ROUTES,

@@ -4,6 +4,7 @@ Source: https://hl7.org/fhir/R4/http.html#mime-type and #general.
 """
 
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Literal
 
 import orjson
@@ -14,6 +15,7 @@ from werkzeug.http import parse_accept_header, parse_etags, unquote_etag
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
+from fhir_server.http import compression
 from fhir_server.http.request_context import argument, header
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.xml import to_xml
@@ -33,7 +35,7 @@ _FORMATS: dict[str, Format] = {
     XML_TYPE: "xml",
 }
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-_HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Authorization")]
+_HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Accept-Encoding, Authorization")]
 
 
 def wanted_format() -> Format:
@@ -122,6 +124,8 @@ def empty_response(status: int) -> Response:
     """Render an answer without a body, and therefore without a media type."""
     response = Response(status=status)
     del response.headers["Content-Type"]
+    if status == HTTPStatus.NOT_MODIFIED:
+        response.headers.extend(_HEADERS)
     return response
 
 
@@ -146,4 +150,8 @@ def _is_pretty() -> bool:
 
 
 def _response(content: bytes, status: int, kind: str) -> Response:
-    return Response(content, status, _HEADERS, content_type=f"{kind}; charset=utf-8")
+    answer = Response(content, status, _HEADERS, content_type=f"{kind}; charset=utf-8")
+    if len(content) >= compression.LEAST_BYTES and compression.is_wanted(header("Accept-Encoding")):
+        answer.set_data(compression.compressed(content))
+        answer.headers["Content-Encoding"] = "gzip"
+    return answer

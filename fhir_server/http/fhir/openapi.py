@@ -254,6 +254,13 @@ def _responses(method: str, path: str, row: ResourceType | None) -> Json:
     return answers | (found if row and row.creates_conditionally else {})
 
 
+_OF_HISTORIES = {
+    "_since": "the instant from which on versions are listed",
+    "_at": "the time in which the listed versions were current",
+    "_count": "versions of a page",
+}
+
+
 def _is_by_criteria(method: str, path: str) -> bool:
     """Tell whether a write names its resource by search parameters."""
     return method in ("PUT", "PATCH", "DELETE") and "<id_>" not in path
@@ -294,6 +301,7 @@ def _body(method: str, path: str, row: ResourceType | None) -> Json:
     if method == "PATCH":
         patch = {"application/json-patch+json": {"schema": {"$ref": f"{_SCHEMAS}JsonPatch"}}}
         patch["application/xml-patch+xml"] = {"schema": {"type": "string"}}
+        patch["application/merge-patch+json"] = {"schema": {"type": "object"}}
         return patch | _content("Parameters")
     return _content(row.name if row else "Bundle")
 
@@ -302,7 +310,9 @@ def _parameters(method: str, path: str, row: ResourceType | None) -> Iterator[Js
     yield "_format"  # this parameter is shared: it stands among the components
     yield from _headers(method, path, row)
     if path.endswith("/_history"):
-        yield _named("query", "_since", "the instant from which on versions are listed")
+        yield from (_named("query", name, text) for name, text in _OF_HISTORIES.items())
+        if "<id_>" not in path and (row is None or row.access is not AccessRule.DIRECTORY):
+            yield _named("query", "patient", "whose space is asked, unless the token names it")
     elif _is_by_criteria(method, path):
         criteria = [param for param in row.search if not param.chain[0]] if row else []
         yield from (_named("query", param.name, param.documentation or param.type) for param in criteria)

@@ -1,20 +1,18 @@
-"""read, vread and history of every registered type; contents of documents (ITI-68).
+"""read and vread of every registered type; contents of documents (ITI-68).
 
-Source: https://hl7.org/fhir/R4/http.html#read, #vread, #history; https://hl7.org/fhir/R4/binary.html#rest;
+Source: https://hl7.org/fhir/R4/http.html#read, #vread; https://hl7.org/fhir/R4/binary.html#rest;
 IHE MHD 4.2, ITI-68 Retrieve Document.
 """
 
 import re
 from base64 import b64encode
 from dataclasses import replace
-from datetime import datetime
-from urllib.parse import urlencode
 
-from flask import Response, abort, request
+from flask import Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.reading import read
-from fhir_server.domain import bodies
 from fhir_server.domain.audit import tde
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering, unoffered
@@ -23,18 +21,15 @@ from fhir_server.http.fhir.routing import Route, View
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
-_SINCE = "_since"
 _AS_FILE = [("Content-Disposition", "attachment"), ("Cache-Control", "no-store")]
 _INERT = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sandbox; default-src 'none'")]
 """The browser shows a content as its declared type only, and runs no script in it."""
-_OF_FORMAT = ("_format", "_pretty")
 _VERSION = re.compile(r"([1-9][0-9]{0,8})(?:-([0-9]{1,9}))?")
 
 
 def read_one(row: ResourceType, id_: str) -> Response:
     """Answer the current version of a resource."""
-    if id_ == "_history":  # the history of a whole type: no id begins with an underscore
-        abort(405)
+    _refuse_words(row, id_)
     unoffered.demand_offered()
     negotiation.wanted_format()
     rendering.demand_of_one()
@@ -42,6 +37,17 @@ def read_one(row: ResourceType, id_: str) -> Response:
     if row.access is AccessRule.TRACE and request.args.get(tde.ASKED[0]) == tde.PROFILE:
         shown = replace(shown, stored=replace(shown.stored, body=tde.rendered(shown.stored.body)))
     return rendering.resource(shown)
+
+
+def _refuse_words(row: ResourceType, id_: str) -> None:
+    """Refuse the word of an interaction that the type does not offer, or not by GET, in the place of an id.
+
+    Raises: MethodNotAllowed.
+    """
+    if id_ in ("_history", "_search"):
+        raise MethodNotAllowed(
+            ["OPTIONS", "POST"] if id_ == "_search" and Interaction.SEARCH in row.interactions else []
+        )
 
 
 def read_version(row: ResourceType, id_: str, version: str) -> Response:
@@ -63,42 +69,9 @@ def _is_this_version(shown: Shown, mark: str | None) -> bool:
     return mark is None or int(mark) <= shown.stored.mark
 
 
-def read_history(row: ResourceType, id_: str) -> Response:
-    """Answer the versions of a resource as a history Bundle: all, or those since an instant."""
-    negotiation.wanted_format()
-    served, caller, since = runtime(), current_caller(), _since()
-    shown = [
-        version
-        for version in read.history(served, caller, row, id_)
-        if since is None or bodies.last_updated(version.stored, knows_marks=version.knows_marks) >= since
-    ]
-    asked = f"?{urlencode({_SINCE: request.args[_SINCE]})}" if since else ""
-    url = f"{served.fhir_base}/{row.name}/{id_}/_history{asked}"
-    return negotiation.fhir_response(rendering.history(served.fhir_base, shown, url))
-
-
-def _since() -> datetime | None:
-    """Return the instant from which the client wants the history, None for the whole history.
-
-    Raises: Problem(MALFORMED) when the value is not an instant; UNSUPPORTED for another parameter of a strict client.
-    """
-    others = sorted(set(request.args) - {_SINCE, *_OF_FORMAT})
-    if others and negotiation.is_strict():
-        text = f"`{others[0][:64]}` is not a parameter of a history here; `{_SINCE}` is"
-        raise Problem.of(Category.UNSUPPORTED, text, code=others[0][:64])
-    if _SINCE not in request.args:
-        return None
-    try:
-        found = datetime.fromisoformat(request.args[_SINCE])
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Problem.of(Category.MALFORMED, f"`{_SINCE}` takes an instant with its time zone", code=_SINCE)
-    return found
-
-
 def read_content(row: ResourceType, id_: str) -> Response:
     """Answer a content: raw bytes in its own type, or a Binary resource when a FHIR format is asked for."""
+    _refuse_words(row, id_)
     served = runtime()
     shown, content = read.retrieve(served, current_caller(), row, id_)
     if rendering.has_it(shown):
@@ -139,7 +112,6 @@ def _routes(row: ResourceType) -> list[Route]:
     offered: dict[Interaction, tuple[str, View, str]] = {
         Interaction.READ: (f"/{name}/<id_>", read, f"Read one {name}"),
         Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read one version of a {name}"),
-        Interaction.HISTORY: (f"/{name}/<id_>/_history", read_history, f"List the versions of a {name}, newest first"),
     }
     return [
         Route("GET", path, view, name, f"{interaction.value}-{name}", summary, {"row": row})

@@ -149,13 +149,16 @@ def searchset(fhir_base: str, found: Found, links: Iterable[tuple[str, str]], no
     return _with_entries(head, entries)
 
 
-def history(fhir_base: str, shown: Sequence[Shown], self_url: str) -> bytes:
-    """Build a history Bundle from stored bytes, newest first; a deletion is an entry without a resource."""
+def history(fhir_base: str, shown: Sequence[Shown], total: int, links: Iterable[tuple[str, str]]) -> bytes:
+    """Build a history Bundle from stored bytes, newest first; a deletion is an entry without a resource.
+
+    links: (relation, URL).
+    """
     head: Json = {
         "resourceType": "Bundle",
         "type": "history",
-        "total": len(shown),
-        "link": [{"relation": "self", "url": self_url}],
+        "total": total,
+        "link": [{"relation": relation, "url": url} for relation, url in links],
     }
     return _with_entries(head, [_historic(fhir_base, item) for item in shown])
 

@@ -184,6 +184,7 @@ _SUMMARY = "Search the type that `_type` names"
 ROUTES = [
     *(route for row in _SEARCHED.values() for route in _routes(row)),
     Route("GET", "", search_system, "Bundle", "search-system", _SUMMARY),
+    Route("GET", "/", search_system, "Bundle", "search-system-slash", _SUMMARY),
     Route("POST", "/_search", search_system, "Bundle", "search-form-system", f"{_SUMMARY}, by form"),
 ]
 """The search routes of every type that offers them, and those of the whole server."""

@@ -4,32 +4,27 @@ Source: https://hl7.org/fhir/R4/http.html#transaction; IHE MHD 4.2, ITI-65 Provi
 """
 
 from collections.abc import Callable
-from urllib.parse import parse_qsl
 
 import orjson
 from flask import Response, request
 
 from fhir_server.application.bundles import transactions
-from fhir_server.application.bundles.entries import ELSEWHERE, Entry, entries_of, with_own_urls
+from fhir_server.application.bundles.entries import Entry, entries_of, with_own_urls
 from fhir_server.application.core.unit_of_work import Written
-from fhir_server.application.reading import read
-from fhir_server.application.reading import search as reading_search
 from fhir_server.deadline import OutOfTime, demand_time
 from fhir_server.domain import bodies
-from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
-from fhir_server.http.fhir import negotiation, outcomes, rendering, sealed_numbers, search
+from fhir_server.http.fhir import negotiation, outcomes, rendering
+from fhir_server.http.fhir.bundles import entry_answers
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route
-from fhir_server.http.fhir.search import demand_traced_measure
-from fhir_server.http.fhir.search_query import parse as parse_search
 from fhir_server.http.request_context import runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.parsing import parse
-from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+from fhir_server.settings import limits
 
-_REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
+_REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
 
 
 def submit() -> Response:
@@ -42,7 +37,8 @@ def submit() -> Response:
     if kind == "transaction":
         entries = _transaction(bundle)
     elif kind == "batch":
-        entries = [_alone(entry) for entry in entries_of(bundle)]
+        asked = _Asked()
+        entries = [_alone(entry, asked) for entry in entries_of(bundle)]
     else:
         raise Problem.of(Category.INVALID, "the Bundle must be a batch or a transaction", "Bundle.type", "value")
     answer = {"resourceType": "Bundle", "type": f"{kind}-response", "entry": entries}
@@ -51,24 +47,44 @@ def submit() -> Response:
 
 def _transaction(bundle: Json) -> list[Json]:
     entries = entries_of(bundle)
+    for entry in entries:
+        if entry.is_operation:
+            entry_answers.demand_no_change(entry)
     written = transactions.transact(runtime(), current_caller(), bundle)
-    return [_answered(entry, result) for entry, result in zip(entries, written, strict=True)]
+    asked = _Asked()
+    return [_answered(entry, result, asked) for entry, result in zip(entries, written, strict=True)]
 
 
-def _answered(entry: Entry, result: Written | None) -> Json:
-    """Render one entry of a transaction; an entry that only reads is read now, after all writes."""
+class _Asked:
+    """The entries that only ask: how many bytes all their answers may still have."""
+
+    def __init__(self) -> None:
+        self._left = limits.in_force().body_bytes
+
+    def answer(self, entry: Entry) -> Json:
+        """Answer one entry. Raises: as its view; Problem(TOO_LARGE) when the answers before it are too large."""
+        if self._left < 0:
+            text = "the answers to the entries before this one are too large; send this one in another request"
+            raise Problem.of(Category.TOO_LARGE, text, entry.at_url)
+        answered = entry_answers.answer(entry)
+        self._left -= len(orjson.dumps(answered.get("resource")))
+        return answered
+
+
+def _answered(entry: Entry, result: Written | None, asked: _Asked) -> Json:
+    """Render one entry of a transaction; an entry that only asks is answered now, after all writes."""
     if result is not None:
         return _written(result)
     if entry.method == "DELETE":
         return {"response": {"status": _REASONS[204]}}
-    return _failing_alone(lambda: _read(entry))
+    return _failing_alone(lambda: asked.answer(entry))
 
 
-def _alone(entry: Entry) -> Json:
+def _alone(entry: Entry, asked: _Asked) -> Json:
     """Run one entry of a batch; its failure does not affect the other entries."""
-    if entry.method in ("GET", "HEAD"):
-        return _failing_alone(lambda: _read(entry))
-    return _failing_alone(lambda: _answered(entry, transactions.perform(runtime(), current_caller(), entry)))
+    if entry.asks:
+        return _failing_alone(lambda: asked.answer(entry))
+    return _failing_alone(lambda: _answered(entry, transactions.perform(runtime(), current_caller(), entry), asked))
 
 
 def _failing_alone(run: Callable[[], Json]) -> Json:
@@ -116,42 +132,6 @@ def _written(result: Written) -> Json:
     if is_asked and rendering.may_be_told(current_caller(), result):
         return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
     return {"response": response}
-
-
-def _read(entry: Entry) -> Json:
-    """Answer an entry that reads: a resource, a version, a history, or a search."""
-    if entry.is_elsewhere:
-        raise Problem.of(Category.INVALID, ELSEWHERE, entry.at_url, "value")
-    row = REGISTRY.get(entry.type)
-    if row is None:
-        raise Problem(Category.NOT_FOUND)
-    if not entry.id:
-        return _found(row, entry)
-    parts = entry.id.split("/")
-    if len(parts) == 1 and Interaction.READ in row.interactions and row.access is not AccessRule.CONTENT:
-        shown = read.read(runtime(), current_caller(), row, entry.id)
-        response: Json = {"status": _REASONS[200], "etag": rendering.etag_of(shown)}
-        if rendering.is_unchanged(shown, entry.if_none_match, entry.if_modified_since):
-            return {"response": response | {"status": _REASONS[304]}}
-        return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
-    raise Problem.of(Category.UNSUPPORTED, "a Bundle reads current resources and searches", entry.at_url)
-
-
-def _found(row: ResourceType, entry: Entry) -> Json:
-    if Interaction.SEARCH not in row.interactions:
-        raise Problem(Category.METHOD_NOT_ALLOWED)
-    served = runtime()
-    caller = current_caller()
-    sent = parse_qsl(entry.query, keep_blank_values=True)
-    pairs = sealed_numbers.opened(served.cursor_key, caller.granted.id, sent)
-    demand_traced_measure(
-        served, caller, AuditedInteraction(Interaction.SEARCH, row.name, query=f"GET {entry.url}"), pairs
-    )
-    parsed = parse_search(row, pairs, served.fhir_base, strict=True)
-    found = reading_search.find(served, caller, row, parsed.wanted(f"GET {entry.url}"))
-    links = [("self", search.self_url(served, caller, parsed, found))]
-    body = rendering.searchset(served.fhir_base, found, links)
-    return {"resource": orjson.Fragment(body), "response": {"status": _REASONS[200]}}
 
 
 _SUMMARY = "Publish documents (ITI-65), or run a batch or transaction"

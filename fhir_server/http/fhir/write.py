@@ -4,6 +4,7 @@ Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch and #delete; d
 ITI-105 here and through ITI-65 in http/fhir/transactions.py.
 """
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Response, request
@@ -24,12 +25,15 @@ from fhir_server.r4.parsing import parse
 from fhir_server.r4.patch import PATCH_TYPES, Patch
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 
+_OF_FORMAT = ("_format", "_pretty")
+
 
 def create(row: ResourceType) -> Response:
-    """Create a resource, or answer the one that meets If-None-Exist."""
+    """Create a resource, or answer the one that meets If-None-Exist or the criteria of the URL."""
     negotiation.wanted_format()
     served, caller, resource = runtime(), current_caller(), _body(row)
-    condition = conditional_requests.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
+    sent = request.headers.get("If-None-Exist", "") or _condition_in_url()
+    condition = conditional_requests.query_of(sent, row.name, served.fhir_base)
     wanted = WriteRequest(Interaction.CREATE, row, resource=resource, condition=condition)
     return _answer(handlers.write(served, caller, wanted))
 
@@ -40,7 +44,7 @@ def update(row: ResourceType, id_: str) -> Response:
     served, caller, resource = runtime(), current_caller(), _body(row)
     if resource.get("id") != id_:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{row.name}.id", "value")
-    wanted = WriteRequest(Interaction.UPDATE, row, id_, resource, if_match=_if_match())
+    wanted = WriteRequest(Interaction.UPDATE, row, id_, resource, if_match=_if_match(), only_new=_only_new())
     return _answer(handlers.write(served, caller, wanted))
 
 
@@ -57,7 +61,7 @@ def update_matching(row: ResourceType) -> Response:
     negotiation.wanted_format()
     served, caller, resource = runtime(), current_caller(), _body(row)
     wanted = WriteRequest(Interaction.UPDATE, row, resource=resource, condition=_criteria(), if_match=_if_match())
-    return _answer(handlers.write(served, caller, wanted))
+    return _answer(handlers.write(served, caller, replace(wanted, only_new=_only_new())))
 
 
 def patch_matching(row: ResourceType) -> Response:
@@ -100,9 +104,18 @@ def _body(row: ResourceType) -> Json:
 
 
 def _patch() -> Patch:
+    """Read the patch; plain JSON that is no resource is a merge patch, as fhirpy sends it."""
+    body = request.get_data(cache=False)
     if request.mimetype in PATCH_TYPES:
-        return r4_patch.of_media_type(request.get_data(cache=False), request.mimetype)
-    return r4_patch.of_parameters(parse(request.get_data(cache=False), request.content_type or "", "Parameters"))
+        return r4_patch.of_media_type(body, request.mimetype)
+    if request.mimetype == "application/json" and b'"resourceType"' not in body:
+        return r4_patch.of_merge(body)
+    return r4_patch.of_parameters(parse(body, request.content_type or "", "Parameters"))
+
+
+def _condition_in_url() -> str:
+    """Return the condition of a creation that stands in the URL, as fhirpy sends it, "" for none."""
+    return urlencode([pair for pair in request.args.items(multi=True) if pair[0] not in _OF_FORMAT])
 
 
 def _criteria() -> str:
@@ -114,6 +127,11 @@ def _criteria() -> str:
     if not sent:
         raise Problem.of(Category.MALFORMED, "name the resource by criteria, such as `identifier=system|value`")
     return urlencode(sent)
+
+
+def _only_new() -> bool:
+    """Tell whether the client wants to create, and to replace nothing."""
+    return request.headers.get("If-None-Match", "").strip() == "*"
 
 
 def _if_match() -> str:
