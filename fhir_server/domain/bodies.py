@@ -12,6 +12,8 @@ from fhir_server.domain.documents.security_labels import with_marks
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 
+FORM = "_form"
+"""Element of a stored Binary, which no client sees: the type of resource that the content is."""
 _OPEN_IN_META = 2
 """How many braces are open inside `meta` of the resource itself; the meta of a contained resource lies deeper."""
 
@@ -54,6 +56,11 @@ def body_for(stored: Stored, *, knows_marks: bool) -> bytes:
         if found and start.count(b"{") == _OPEN_IN_META:  # the meta of the resource itself, not of a contained resource
             return start + b'"versionId":"%d-%d"' % (stored.version, stored.mark) + rest
     return _reworked(stored)
+
+
+def form_of(body: bytes) -> str:
+    """Return the type of resource that a stored content is, "" when it is none. body: of its Binary."""
+    return str(orjson.loads(body).get(FORM, "")) if body else ""
 
 
 def _reworked(stored: Stored) -> bytes:

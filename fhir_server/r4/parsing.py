@@ -19,7 +19,7 @@ from fhir_server.r4 import xml
 from fhir_server.r4.checking import check
 from fhir_server.settings import limits
 
-__all__ = ["check", "demand_few_values", "load_json", "parse"]
+__all__ = ["check", "demand_few_values", "load", "load_json", "parse"]
 
 _JSON = frozenset({"application/fhir+json", "application/json", "text/json"})
 _XML = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
@@ -27,6 +27,14 @@ _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 _BOM = b"\xef\xbb\xbf"
 _STRING = re.compile(rb'"[^"\\]*(?:\\.?[^"\\]*)*"?', re.DOTALL)
 """A JSON string, closed or not: it matches from every quotation mark, so that the search never backtracks."""
+
+
+def load(body: bytes, media_type: str) -> Json:
+    """Return the object of a body, from JSON or XML, unchecked.
+
+    Raises: Problem(UNSUPPORTED_MEDIA) for another format; MALFORMED for a body that is neither JSON nor XML.
+    """
+    return load_json(body) if _is_json(media_type) else xml.from_xml(body)
 
 
 def parse(body: bytes, media_type: str, expected_type: str) -> Json:
@@ -40,7 +48,7 @@ def parse(body: bytes, media_type: str, expected_type: str) -> Json:
     Raises: Problem(UNSUPPORTED_MEDIA) for another format; MALFORMED for a body that is neither JSON nor XML; INVALID
     with all faults and their expressions.
     """
-    resource = load_json(body) if _is_json(media_type) else xml.from_xml(body)
+    resource = load(body, media_type)
     type_ = resource.get("resourceType")
     if expected_type and type_ != expected_type:
         named = type_ if isinstance(type_, str) and type_.isalpha() else "nothing"

@@ -40,6 +40,7 @@ class AccessRule(Enum):
     CONTENT: the document of the content. DIRECTIVE: View.DIRECTIVES. TRACE: View.TRACES.
     IDENTITY: View.IDENTITY. NOTICE: View.NOTICES.
     DIRECTORY: open to every authenticated caller, written by directory administrators.
+    PUBLIC: open to everybody without a token; the resources come from the code, and nothing of the type is stored.
     """
 
     DOCUMENT = "document"
@@ -50,6 +51,7 @@ class AccessRule(Enum):
     IDENTITY = "identity"
     NOTICE = "notice"
     DIRECTORY = "directory"
+    PUBLIC = "public"
 
 
 ParamType = Literal["token", "reference", "string", "date", "uri"]
@@ -120,6 +122,7 @@ class ResourceType:
     by_operator: whether only the operator's own software records the type, and no establishment.
     is_party: whether a resource of the directory is somebody to whom access is given: a person, a post or an
         establishment.
+    stored_as: the type as which the store holds the resources; "" for the type itself.
     refused: elements that a resource of the type may not have here.
     by_server: whether only the server itself writes the type.
     unconditional: whether nothing of the type is created on a condition, or named by criteria in a write.
@@ -140,6 +143,7 @@ class ResourceType:
     of_person: bool = False
     by_operator: bool = False
     is_party: bool = False
+    stored_as: str = ""
     refused: tuple[str, ...] = ()
     by_server: bool = False
     unconditional: bool = False

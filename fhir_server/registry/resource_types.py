@@ -7,6 +7,7 @@ must offer. Search parameters are in data/search_parameters.tsv.
 import csv
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
 from typing import get_args
@@ -21,6 +22,7 @@ _PCF = "https://profiles.ihe.net/ITI/PCF/StructureDefinition"
 _BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition"
 
 
+@cache
 def _search_parameters() -> dict[str, list[SearchParam]]:
     """Read the table of search parameters, by resource type; "*" is for every type."""
     table = resources.files("fhir_server.registry").joinpath("data/search_parameters.tsv").read_text("utf-8")
@@ -267,18 +269,15 @@ _ROWS = (
 )
 
 
-def _with_search(row: ResourceType, params: Mapping[str, list[SearchParam]]) -> ResourceType:
+def with_search(row: ResourceType) -> ResourceType:
+    """Return a row with its search parameters."""
+    params = _search_parameters()
     if Interaction.SEARCH not in row.interactions:
         return row
     return replace(row, search=(*params.get(row.name, ()), *params["*"]))
 
 
-def _registry() -> Mapping[str, ResourceType]:
-    params = _search_parameters()
-    return MappingProxyType({row.name: _with_search(row, params) for row in _ROWS})
-
-
-REGISTRY = _registry()
+REGISTRY: Mapping[str, ResourceType] = MappingProxyType({row.name: row for row in map(with_search, _ROWS)})
 """The resource types by name."""
 
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
-from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
+from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 Door = tuple[str, str]
 
@@ -18,9 +18,10 @@ UNKNOWN = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
 SECRET_NAME = "urn:oid:1.2.250.1.213.1.4.99999.77"
 INS = "urn:oid:1.2.250.1.213.1.4.10"
 _DIRECTORY = frozenset(row.name for row in REGISTRY.values() if row.access is AccessRule.DIRECTORY)
+_OPEN = _DIRECTORY | PUBLISHED.keys()
 
 NOTHING_OF_PATIENTS = frozenset({
-    ("GET", "/fhir/metadata"), ("GET", "/fhir/OperationDefinition/<id_>"),
+    ("GET", "/fhir/metadata"),
     ("GET", "/fhir/.well-known/smart-configuration"),
     ("GET", "/matrix"), ("GET", "/matrix/<version>"), ("GET", "/matrix/<version>/changes"),
     ("GET", "/"), ("GET", "/api"), ("GET", "/api/openapi.json"), ("GET", "/favicon.ico"), ("GET", "/brands.json"),
@@ -64,7 +65,7 @@ def is_elsewhere(door: Door) -> bool:
     """Tell whether a door is held by other tests, or is of the directory, which is open to whoever is signed in."""
     _, rule = door
     named = rule.removeprefix("/fhir/").split("/")[0]
-    return door in NOTHING_OF_PATIENTS or named in _DIRECTORY or any(rule.startswith(start) for start in ELSEWHERE)
+    return door in NOTHING_OF_PATIENTS or named in _OPEN or any(rule.startswith(start) for start in ELSEWHERE)
 
 
 # --- doors that name a resource by its id --------------------------------------------------------------------------
@@ -80,12 +81,12 @@ def by_id() -> Iterator[tuple[Door, str]]:
         Interaction.PATCH: ("PATCH", ""),
         Interaction.DELETE: ("DELETE", ""),
     }
-    for row in _patients_own():
+    for row in (*_patients_own(), *NATIVE.values()):
         for interaction, (method, end) in ways.items():
             if interaction in row.interactions:
                 yield (method, f"/fhir/{row.name}/<id_>{end}"), row.name
     for operation in OPERATIONS:
-        if operation.instance and operation.type in REGISTRY:
+        if operation.instance and operation.type in REGISTRY.keys() - _OPEN:
             for method in operation.methods:
                 yield (method, f"/fhir/{operation.type}/<id_>/${operation.name}"), operation.type
 
@@ -184,7 +185,7 @@ def of_no_id() -> frozenset[Door]:
     of_types = {
         (method, f"/fhir/{operation.type}/${operation.name}")
         for operation in OPERATIONS
-        if operation.type in REGISTRY and (not operation.instance or operation.also_on_type)
+        if operation.type in REGISTRY.keys() - _OPEN and (not operation.instance or operation.also_on_type)
         for method in operation.methods
     }
     by_criteria = {door for door, _ in by_number()}

@@ -20,6 +20,7 @@ from tests.adversarial import doors
 from tests.adversarial.doors import SECRET_NAME, UNKNOWN, Door
 from tests.conformance.project import ROOT
 from tests.holds import holds
+from tests.http.fhir_documents import filed
 from tests.http.test_admissions import admission_system, admit
 from tests.world import INS, JSON_PATCH, TRE_A07, World
 
@@ -238,6 +239,8 @@ def secrets(stage: World) -> World:
     admission_system(stage)
     kept["Encounter"] = admit(stage)
     kept |= {"Communication": notice, "RelatedPerson": stage.ids["relative"], "Patient": stage.ids["zora"]}
+    document, kept["Bundle"] = filed(stage)
+    assert stage.hide(document).status_code == 200
     stage.ids |= {f"secret-{type_}": id_ for type_, id_ in kept.items()}
     return stage
 

@@ -11,9 +11,10 @@ from consent_rules.scopes import Scopes
 from fhir_server.http.fhir.exports import delivery
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.r4.checking import check
-from fhir_server.registry import REGISTRY, AccessRule, Interaction
+from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY, AccessRule, Interaction
 from tests.conformance.project import ROOT
 
+ROWS = {**REGISTRY, **NATIVE, **PUBLISHED}
 ROUTES = {
     Interaction.READ: ("GET", "/fhir/{type}/{id}"),
     Interaction.VREAD: ("GET", "/fhir/{type}/{id}/_history/{version}"),
@@ -54,14 +55,14 @@ def _operating(statement):
 
 
 def test_the_statement_names_every_registered_type_and_no_other(statement):
-    beside = {one.type for one in OPERATIONS} - {"", *REGISTRY}
-    assert set(_stated(statement)) == {*REGISTRY, "OperationDefinition", *beside}
+    beside = {one.type for one in OPERATIONS} - {"", *ROWS}
+    assert set(_stated(statement)) == {*ROWS, *beside}
     assert all("interaction" not in _stated(statement)[name] for name in beside)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", ROWS)
 def test_the_statement_offers_what_the_registry_offers(statement, name):
-    resource, row = _stated(statement)[name], REGISTRY[name]
+    resource, row = _stated(statement)[name], ROWS[name]
     of_the_type = {"history-type"} if Interaction.HISTORY in row.interactions else set()
     offered = {interaction.value for interaction in row.interactions} | of_the_type
     assert {stated["code"] for stated in resource["interaction"]} == offered
@@ -69,9 +70,9 @@ def test_the_statement_offers_what_the_registry_offers(statement, name):
     assert resource["updateCreate"] is False
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", ROWS)
 def test_every_interaction_of_the_registry_is_described_and_routed(operations, name):
-    offered = {ROUTES[interaction] for interaction in REGISTRY[name].interactions}
+    offered = {ROUTES[interaction] for interaction in ROWS[name].interactions}
     expected = {(method, path.replace("{type}", name)) for method, path in offered}
     assert expected <= operations
 
@@ -79,12 +80,10 @@ def test_every_interaction_of_the_registry_is_described_and_routed(operations, n
 def test_nothing_is_described_that_the_registry_does_not_offer(operations):
     offered = {
         (method, path.replace("{type}", name))
-        for name, row in REGISTRY.items()
+        for name, row in ROWS.items()
         for method, path in (ROUTES[interaction] for interaction in row.interactions)
     }
-    of_types = {
-        (method, path) for method, path in operations if path.split("/")[2:3] and path.split("/")[2] in REGISTRY
-    }
+    of_types = {(method, path) for method, path in operations if path.split("/")[2:3] and path.split("/")[2] in ROWS}
     forms = {(method, path) for method, path in of_types if path.endswith("/_search")}
     conditional = {
         (method, f"/fhir/{name}")
@@ -127,9 +126,12 @@ def test_every_operation_has_a_valid_definition_at_its_address(web, statement, o
     told = answer.get_json()
     assert check(told) == []
     assert (told["code"], told["url"]) == (operation.name, stated["definition"])
-    place = f"/fhir/{operation.type}{'/{id}' if told['instance'] else ''}/${operation.name}".replace("//", "/")
-    methods = {method for method, path in operations if path == place}
-    assert methods == ({"POST"} if told["affectsState"] else {"GET", "POST"})
+    for level, place in (("instance", "/{id}"), ("type", ""), ("system", "")):
+        path = f"/fhir/{operation.type}{place}/${operation.name}".replace("//", "/")
+        methods = {method for method, there in operations if there == path}
+        offered = {"POST"} if told["affectsState"] else {"GET", "POST"}
+        if told[level] or level == "instance":
+            assert methods == (offered if told[level] else set())
     assert {one["name"] for one in told.get("parameter", ()) if one["use"] == "in"} == {
         one.name for one in operation.parameters
     }
@@ -164,7 +166,7 @@ def test_the_page_of_types_says_what_the_registry_says():
             row.patient_path,
             [row.transactions[one] for one in Interaction if one in row.transactions],
         )
-        for name, row in REGISTRY.items()
+        for name, row in ROWS.items()
     }
     assert set(re.findall(r"^\| ([a-z]+) \|", page, flags=re.MULTILINE)) == {
         "type",

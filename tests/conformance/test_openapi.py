@@ -124,7 +124,9 @@ def test_an_operation_lists_its_parameters_with_the_element_of_the_value(documen
     assert [part["properties"]["name"]["enum"] for part in parts] == [[one.name] for one in operation.parameters]
     for part, wanted in zip(parts, operation.parameters, strict=True):
         element = (
-            "resource" if wanted.type in {*REGISTRY, "Bundle"} else f"value{wanted.type[0].upper()}{wanted.type[1:]}"
+            "resource"
+            if wanted.type in {*REGISTRY, "Bundle", "Resource"}
+            else f"value{wanted.type[0].upper()}{wanted.type[1:]}"
         )
         assert set(part["required"]) == {"name", element} == set(part["properties"])
 

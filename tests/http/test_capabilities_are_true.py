@@ -96,6 +96,13 @@ def test_conditions_of_creation_are_understood_where_they_are_stated(shared_worl
         sent["name"] = "x"
     elif type_ == "Consent":
         sent = shared_world.consent("nour")
+    elif type_ == "Endpoint":
+        sent |= {
+            "status": "active",
+            "connectionType": {"code": "x"},
+            "payloadType": [{"text": "any"}],
+            "address": "urn:x",
+        }
     elif type_ == "RelatedPerson":
         sent["patient"] = {"reference": f"Patient/{shared_world.ids['camille']}"}
     who = {"DocumentReference": "chu-ehr", "Consent": "camille"}.get(type_, "keeper")
@@ -152,4 +159,4 @@ def test_the_guides_that_are_followed_are_named():
     statement = statement_of(BASE)
     assert any("pdsm" in guide for guide in statement["implementationGuide"])
     assert any("pdsm-simplified-publish" in claim for claim in STATED["DocumentReference"]["supportedProfile"])
-    assert STATED["OperationDefinition"]["interaction"] == [{"code": "read"}]
+    assert [one["code"] for one in STATED["OperationDefinition"]["interaction"]] == ["read", "search-type"]

@@ -281,7 +281,7 @@ TABLE = [
     ("document posted elsewhere", request(1, url="Patient"), 400, f"{DOCUMENT}.request.url"),
     ("folder put without an id", request(0, method="PUT"), 400, SET),
     ("unknown method", request(1, method="STORE"), 400, f"{DOCUMENT}.request.method"),
-    ("document Bundle", _fhir_document, 400, "Bundle.entry[3].resource"),
+    ("Bundle that is no document", _fhir_document, 400, "Bundle.entry[3].resource.type"),
     ("a person in between", _stranger, 400, "Bundle.entry[3]"),
     ("no profile", _profile(["http://hl7.org/fhir/StructureDefinition/Bundle"]), 400, "Bundle.meta.profile"),
     ("unknown profile of the Bundle", _profile(["https://profiles.ihe.net/ITI/MHD/StructureDefinition/None"]), 400,

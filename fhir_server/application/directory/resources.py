@@ -14,7 +14,7 @@ import orjson
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import smart_scopes, unit_of_work
-from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, OF_THE_SPACE, KnownFilters, Opened
+from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, KnownFilters, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
@@ -28,6 +28,7 @@ from fhir_server.domain import bodies, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, translator
+from fhir_server.domain.directory import about_patients
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
@@ -36,9 +37,6 @@ from fhir_server.ports.store import Filters, SpaceWrite
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import demand_valid
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType
-
-_OF_PATIENTS = frozenset({PATIENT}) | OF_THE_SPACE
-"""Types that no resource of the directory may refer to or contain."""
 
 
 @command(EventKind.SPACE_ANNOUNCED)
@@ -267,17 +265,13 @@ def _demand_somebody(request: WriteRequest) -> None:
 
 
 def _demand_no_patient(request: WriteRequest) -> None:
-    """Refuse a resource of the directory that is about a patient: every authenticated caller reads the directory.
+    """Refuse a resource of the directory that is about a patient.
 
     Raises: Problem(BUSINESS_RULE) naming each element.
     """
-    if request.row.access is not AccessRule.DIRECTORY:
-        return
-    refused = [request.at(name) for name in request.row.refused if name in request.resource]
-    refused += references.naming(request.resource, _OF_PATIENTS, request.expression)
-    if refused:
-        text = "the directory holds nothing about a patient"
-        raise Problem(Category.BUSINESS_RULE, *(Issue(text, place, "about-a-patient") for place in refused))
+    faults = about_patients.faults(request.row, request.resource, request.expression)
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
 
 
 def _access(work: UnitOfWork, patient: PatientId) -> AccessFacts:

@@ -20,15 +20,25 @@ from fhir_server.application.documents import authors, replacement_chain, versio
 from fhir_server.application.spaces import terms
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.security_labels import split_marks
-from fhir_server.domain.documents.submission import Document, Item, Submission, attachment_of
+from fhir_server.domain.documents.submission import (
+    FHIR_DOCUMENT,
+    FHIR_TYPES,
+    Document,
+    Item,
+    Submission,
+    attachment_of,
+)
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Json
 from fhir_server.r4 import claimed_profiles
-from fhir_server.registry import DOCUMENTS, REGISTRY, AccessRule, ResourceType, types_under
+from fhir_server.r4.parsing import parse
+from fhir_server.registry import DOCUMENTS, NATIVE, REGISTRY, AccessRule, ResourceType, types_under
 
 _ATTACHMENT = "content[0].attachment"
+_JSON = "application/fhir+json"
+"""The form in which the server keeps a FHIR document that was sent as a Bundle, whatever its attachment says."""
 _TOLD: Mapping[Unfit, tuple[str, str]] = {
     # reason: (text of the fault, element of the document)
     Unfit.TYPE: ("a patient files documents of the types DOCPAT01 to DOCPAT09 and EXPPAT_1 to EXPPAT_3 only", "type"),
@@ -145,7 +155,8 @@ class Filing:
 
     def written(self, type_: str, id_: str, notes: tuple[Issue, ...] = (), *, created: bool = True) -> Written:
         """Return one planned resource as its depositor sees it; the depositor may know its marks."""
-        planned = self.work.writes[type_, id_].after
+        kept = NATIVE[type_].stored_as if type_ in NATIVE else type_
+        planned = self.work.writes[kept, id_].after
         return Written(self.work.shown(planned, self.work.entered), created, notes)
 
 
@@ -262,24 +273,36 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
     work, content = filing.work, document.content or b""
     binary_id = filing.ids[document.binary.index] if document.binary else work.runtime.ports.ids.new()
     attachment: Json = dict(resource["content"][0]["attachment"])
-    sent = document.binary.resource if document.binary else {}
+    sent = document.binary.resource if document.binary and not document.is_fhir else {}
+    form = FHIR_DOCUMENT if document.is_fhir or _is_fhir_document(document, attachment) else ""
     binary: Json = {
         **{name: value for name, value in sent.items() if name not in ("data", "resourceType", "id")},
         "resourceType": "Binary",
-        "contentType": attachment["contentType"],
+        "contentType": _JSON if document.is_fhir else attachment["contentType"],
         "securityContext": {"reference": f"DocumentReference/{document_id}"},
         "_blob": work.runtime.ports.blobs.put(filing.patient, content),
         "_size": len(content),
         "_hash": document.hash,
-    }
+    } | ({bodies.FORM: form} if form else {})
     body = bodies.stamped(binary, binary_id, 1, work.stamp)
     facts = Facts(filing.own, documents=(document_id,))
     work.put(work.version("Binary", binary_id, 1, body, facts))
     if attachment.pop("data", None) is not None:
         attachment.setdefault("size", len(content))
         attachment.setdefault("hash", document.hash)
-    attachment["url"] = f"{work.runtime.fhir_base}/Binary/{binary_id}"
+    attachment["url"] = f"{work.runtime.fhir_base}/{form or 'Binary'}/{binary_id}"
     return _claiming_what_it_is(resource | {"content": [resource["content"][0] | {"attachment": attachment}]})
+
+
+def _is_fhir_document(document: Document, attachment: Json) -> bool:
+    """Tell whether the content of a simplified publication is a valid FHIR document; any other content stays bytes."""
+    kind = str(attachment["contentType"])
+    if document.binary or kind.partition(";")[0].strip() not in FHIR_TYPES:
+        return False
+    try:
+        return bool(parse(document.content or b"", kind, FHIR_DOCUMENT).get("type") == "document")
+    except Problem:
+        return False
 
 
 def _claiming_what_it_is(resource: Json) -> Json:

@@ -23,6 +23,7 @@ from fhir_server.application.core.shown import Shown, visible_bodies
 from fhir_server.application.core.system_views import ReadingReason, left_open
 from fhir_server.application.reading import decoys, event_redaction
 from fhir_server.application.reading.event_redaction import ReaderFilters
+from fhir_server.domain import bodies
 from fhir_server.domain.audit.audit_event import without_ground
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
@@ -54,14 +55,20 @@ def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown
 
 
 @query
-def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, bytes]:
+def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, form: str = "") -> tuple[Shown, bytes]:
     """Return a content and its Binary; the caller must see the document to which the content belongs (ITI-68).
 
+    form: the type of resource that the content must be, "" for any content; another content is not found.
     Raises: as `read`; StoreUnavailable when the content is missing or damaged.
     """
     transaction = row.transactions[Interaction.READ]
     audited = AuditedInteraction(Interaction.READ, row.name, transaction, target=f"{row.name}/{id_}")
-    shown = _show_one(runtime, caller, row, audited, lambda snapshot, filters: snapshot.read(row.name, id_, filters))
+
+    def fetch(snapshot: Snapshot, filters: Filters) -> Stored | None:
+        found = snapshot.read(row.name, id_, filters)
+        return found if not found or form in ("", bodies.form_of(found.body)) else None
+
+    shown = _show_one(runtime, caller, row, audited, fetch)
     reference: str = orjson.loads(shown.stored.body)["_blob"]
     return shown, runtime.ports.blobs.get(shown.stored.facts.access.compartment, reference)
 

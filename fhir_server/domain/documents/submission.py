@@ -15,6 +15,9 @@ from fhir_server.domain.values import Json
 MHD = "https://profiles.ihe.net/ITI/MHD"
 LIST_TYPES = f"{MHD}/CodeSystem/MHDlistTypes"
 IDENTIFIER_TYPES = f"{MHD}/CodeSystem/IHE.MHD.MHDIdentifierType"
+FHIR_DOCUMENT = "Bundle"
+"""The type of resource that a FHIR document is (https://hl7.org/fhir/R4/documents.html)."""
+FHIR_TYPES = frozenset({"application/fhir+json", "application/fhir+xml"})
 SOURCE_ID = f"{MHD}/StructureDefinition/ihe-sourceId"
 
 
@@ -49,6 +52,11 @@ class Document:
     content: bytes | None
     binary: Item | None = None
     hash: str | None = field(init=False, compare=False)
+
+    @property
+    def is_fhir(self) -> bool:
+        """Whether the content was sent as a FHIR document, a Bundle, and not as bytes."""
+        return self.binary is not None and self.binary.resource.get("resourceType") == FHIR_DOCUMENT
 
     def __post_init__(self) -> None:
         """Hash the content once, because it may be large."""

@@ -12,7 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import orjson
+
 from fhir_server.domain.documents.submission import (
+    FHIR_DOCUMENT,
     MHD,
     Document,
     Item,
@@ -42,6 +45,7 @@ _PARTS = {
     ("DocumentReference", "POST"): "document",
     ("Parameters", "PATCH"): "supersede",
     ("Binary", "POST"): "content",
+    ("Bundle", "POST"): "content",
     ("Patient", "POST"): "patient",
 }
 _URLS = {"folder-update": ("List/",), "supersede": ("DocumentReference/", "DocumentReference?")}
@@ -56,7 +60,7 @@ def is_submission(bundle: Json) -> bool:
     claims = bundle.get("meta", {}).get("profile", [])
     filed = (entry for entry in bundle.get("entry", []) if entry.get("request", {}).get("method") != "PATCH")
     kinds = {str(entry.get("resource", {}).get("resourceType")) for entry in filed}
-    return bool(BUNDLE_PROFILES & set(claims)) or bool(kinds & {"DocumentReference", "Binary", "List"})
+    return bool(BUNDLE_PROFILES & set(claims)) or bool(kinds & {"DocumentReference", "Binary", "Bundle", "List"})
 
 
 def read(bundle: Json, *, refuse_wrong_size: bool) -> Submission:
@@ -142,9 +146,8 @@ def _item(index: int, entry: Json) -> Item:
 
 def _entry_fault(item: Item, kind: str, part: str | None) -> Issue | None:
     where = f"Bundle.entry[{item.index}]"
-    if kind == "Bundle":
-        text = "document Bundles are not offered; file them as a Binary of type application/fhir+json"
-        return Issue(text, item.root, "FHIRDocumentNotSupported")
+    if kind == FHIR_DOCUMENT and item.resource.get("type") != "document":
+        return Issue("a Bundle in a submission must be a FHIR document", f"{item.root}.type", "value")
     if part is None:
         return Issue("an entry of this type and method does not belong to a submission", where, "not-supported")
     fits = item.url.startswith(_URLS[part]) if part in _URLS else item.url == kind
@@ -188,7 +191,12 @@ def _full_url_faults(parts: Mapping[str, Sequence[Item]]) -> Iterator[Issue]:
 
 def _document(item: Item, binaries: Mapping[str, Item]) -> Document:
     binary = binaries.get(str(attachment_of(item.resource).get("url", "")))
-    return Document(item, _decoded(binary.resource.get("data", "")) if binary else None, binary)
+    return Document(item, _content_of(binary.resource) if binary else None, binary)
+
+
+def _content_of(sent: Json) -> bytes | None:
+    """Return the bytes of a content that was sent as a Binary or as a FHIR document; None when there are none."""
+    return orjson.dumps(sent) if sent.get("resourceType") == FHIR_DOCUMENT else _decoded(sent.get("data", ""))
 
 
 def _decoded(data: object) -> bytes | None:

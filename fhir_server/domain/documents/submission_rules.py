@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from fhir_server.domain.documents import security_labels
 from fhir_server.domain.documents.submission import (
+    FHIR_TYPES,
     SOURCE_ID,
     Document,
     Item,
@@ -75,7 +76,8 @@ def _content_faults(document: Document) -> Iterator[Issue]:
     if document.item.root != "DocumentReference":
         yield from _url_faults(document, attachment, where)
     if document.content is not None:
-        if "hash" in attachment and attachment["hash"] != document.hash:
+        yield from _native_faults(document, attachment, where)
+        if "hash" in attachment and not document.is_fhir and attachment["hash"] != document.hash:
             yield Issue("the hash is not that of the content", f"{where}.hash", "XDSNonIdenticalHash")
         yield from _binary_faults(document, attachment, where)
 
@@ -100,14 +102,28 @@ def _is_elsewhere(url: str) -> bool:
 
 def _binary_faults(document: Document, attachment: Json, where: str) -> Iterator[Issue]:
     binary = document.binary
-    if binary and attachment.get("contentType") != binary.resource.get("contentType"):
+    if binary and not document.is_fhir and attachment.get("contentType") != binary.resource.get("contentType"):
         yield Issue("the content type is not that of the Binary", f"{where}.contentType", "value")
+
+
+def _native_faults(document: Document, attachment: Json, where: str) -> Iterator[Issue]:
+    """Yield what is wrong with the attachment of a FHIR document: no bytes are those of the Bundle (MHD 4.2.4)."""
+    if not document.is_fhir:
+        return
+    if str(attachment.get("contentType")).partition(";")[0].strip() not in FHIR_TYPES:
+        text = f"a FHIR document has the content type {' or '.join(sorted(FHIR_TYPES))}"
+        yield Issue(text, f"{where}.contentType", "value")
+    for name in ("hash", "size"):
+        if name in attachment:
+            text = "a document that is sent as a Bundle has no bytes of its own; leave this out, or send a Binary"
+            yield Issue(text, f"{where}.{name}", "forbidden")
 
 
 def size_faults(document: Document) -> Iterator[Issue]:
     """Yield a fault when the stated size is not the size of the content."""
     attachment = attachment_of(document.item.resource)
-    if document.content is not None and "size" in attachment and attachment["size"] != len(document.content):
+    is_stated = "size" in attachment and not document.is_fhir
+    if document.content is not None and is_stated and attachment["size"] != len(document.content):
         where = f"{document.item.root}.content[0].attachment.size"
         yield Issue("the size is not the number of bytes of the content", where, "XDSNonIdenticalSize")
 

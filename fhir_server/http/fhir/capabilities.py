@@ -19,9 +19,10 @@ from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import FHIR_PATH, runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.patch import PATCH_TYPES
-from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
+from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 RELEASED = "2026-11-25"
+_ROWS = {**REGISTRY, **NATIVE, **PUBLISHED}
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _GUIDES = (
     "https://profiles.ihe.net/ITI/MHD/ImplementationGuide/ihe.iti.mhd",
@@ -93,7 +94,7 @@ def statement_of(fhir_base: str) -> Json:
             {
                 "mode": "server",
                 "security": _security(fhir_base.removesuffix(FHIR_PATH)),
-                "resource": [*(_resource(row, fhir_base) for row in REGISTRY.values()), *_beside(fhir_base)],
+                "resource": [*(_resource(row, fhir_base) for row in _ROWS.values()), *_beside(fhir_base)],
                 "interaction": [
                     {"code": "transaction"},
                     {"code": "batch"},
@@ -163,9 +164,9 @@ def _operations(type_: str, fhir_base: str) -> list[Json]:
 
 
 def _beside(fhir_base: str) -> list[Json]:
-    """Describe what has no row in the registry: types that have operations alone, and the OperationDefinitions."""
-    names = dict.fromkeys(one.type for one in OPERATIONS if one.type and one.type not in REGISTRY)
-    return [*({"type": name, "operation": _operations(name, fhir_base)} for name in names), _definitions()]
+    """Describe the types that have operations alone."""
+    names = dict.fromkeys(one.type for one in OPERATIONS if one.type and one.type not in _ROWS)
+    return [{"type": name, "operation": _operations(name, fhir_base)} for name in names]
 
 
 def _interactions(row: ResourceType) -> list[Json]:
@@ -175,11 +176,6 @@ def _interactions(row: ResourceType) -> list[Json]:
         of_space = {"documentation": "of one patient's space, which `patient` or the token names"}
         found.append({"code": "history-type"} | (of_space if row.access is not AccessRule.DIRECTORY else {}))
     return found
-
-
-def _definitions() -> Json:
-    """Describe the OperationDefinitions, which are served although they have no row in the registry."""
-    return {"type": "OperationDefinition", "interaction": [{"code": "read"}], "conditionalRead": "not-supported"}
 
 
 def _params(row: ResourceType) -> list[Json]:

@@ -9,11 +9,13 @@ from fhir_server.http.fhir import capabilities, read, search, transactions, writ
 from fhir_server.http.fhir.bundles import history
 from fhir_server.http.fhir.exports import delivery
 from fhir_server.http.fhir.operations import all_operations
+from fhir_server.http.fhir.published import serving
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import FHIR_PATH
 
 ROUTES: tuple[Route, ...] = (
     *capabilities.ROUTES,
+    *serving.ROUTES,
     *read.ROUTES,
     *history.ROUTES,
     *search.ROUTES,

@@ -20,11 +20,12 @@ from fhir_server.http.fhir.exports.asked import NDJSON
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.http.fhir.operations.model import VALUES, Operation, Parameter
 from fhir_server.http.fhir.routing import Route
-from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY, AccessRule, Interaction, ResourceType
 
 FHIR_TYPES = ("application/fhir+json", "application/fhir+xml")
 _SCHEMAS = "#/components/schemas/"
-_BESIDE = ("Bundle", "OperationOutcome", "Parameters", "CapabilityStatement", "OperationDefinition")
+_BESIDE = ("OperationOutcome", "Parameters")
+_ROWS = {**REGISTRY, **NATIVE, **PUBLISHED}
 _RESULT = {
     "_id": "ids, with commas between them",
     "_lastUpdated": "time of the last change, with a prefix such as `ge`",
@@ -108,11 +109,10 @@ def _flows() -> Json:
 def _tags() -> list[Json]:
     """Return the tags of the FHIR endpoint: one for each resource type, and the tags of other routes."""
     beside = {
-        "Bundle": "Batch, transaction (ITI-65) and search of the server",
         "Conformance": "What the server can do",
         exports.TAG: "Exports (Bulk Data Access)",
     }
-    types = [{"name": name, "description": f"FHIR R4 {name}"} for name in REGISTRY]
+    types = [{"name": name, "description": f"FHIR R4 {name}"} for name in _ROWS]
     return [*types, *({"name": name, "description": text} for name, text in beside.items())]
 
 
@@ -128,6 +128,8 @@ _DATA_TYPES: dict[str, Json] = {
     "uri": {"type": "string", "format": "uri"},
     "canonical": {"type": "string", "format": "uri"},
     "Coding": {"type": "object", "properties": {"system": _TEXT, "code": _TEXT}},
+    "CodeableConcept": {"type": "object"},
+    "Resource": {"$ref": f"{_SCHEMAS}Resource"},
     "Reference": {"type": "object", "required": ["reference"], "properties": {"reference": _TEXT}},
 }
 _PROBLEM = "Problem"
@@ -135,12 +137,13 @@ _PROBLEM = "Problem"
 
 def _of_types() -> dict[str, Json]:
     """Return the schema of each resource type that a client sends or receives."""
-    named = {name: _resource(name) for name in (*REGISTRY, *_BESIDE)}
+    named = {name: _resource(name) for name in (*_ROWS, *_BESIDE)}
     for name, row in REGISTRY.items():
         if row.profiles:
             named[name]["description"] = f"Profiles that the server supports: {', '.join(row.profiles)}"
     issue = {"type": "object", "required": ["severity", "code"], "properties": {"severity": _TEXT, "code": _TEXT}}
     named["OperationOutcome"]["properties"]["issue"] = {"type": "array", "items": issue}
+    named["Resource"] = {"type": "object", "required": ["resourceType"], "properties": {"resourceType": _TEXT}}
     return named | {"JsonPatch": {"type": "array", "items": {"type": "object"}}}
 
 
@@ -148,7 +151,7 @@ def _of_searches() -> dict[str, Json]:
     """Return the form of each search by POST; a field may hold several values, with commas between them."""
     return {
         f"{row.name}.search": {"type": "object", "properties": {p["name"]: _form_field(p) for p in _of_search(row)}}
-        for row in REGISTRY.values()
+        for row in _ROWS.values()
         if Interaction.SEARCH in row.interactions
     }
 
@@ -188,12 +191,12 @@ def _resource(type_: str) -> Json:
 
 def _described(route: Route) -> Json:
     """Return what the document says of a route."""
-    method, path, row = route.method, route.path, REGISTRY.get(route.tag)
+    method, path, row = route.method, route.path, _ROWS.get(route.tag)
     operation = route.given.get("operation")
     told: Json = {
         "operationId": route.name,
         "summary": route.summary,
-        "security": [] if route.tag == "Conformance" else [{"smart": []}],
+        "security": [] if route.public or route.tag == "Conformance" else [{"smart": []}],
         "responses": _responses(method, path, row),
         "parameters": [*_parameters(method, path, row)],
     }
@@ -284,8 +287,6 @@ def _is_create(method: str, path: str, row: ResourceType | None) -> bool:
 def _answered(method: str, path: str, row: ResourceType | None) -> Json:
     if path == "/metadata":
         return _content("CapabilityStatement")
-    if path.startswith("/OperationDefinition"):
-        return _content("OperationDefinition")
     if row is None or path.endswith("/_history") or _is_search(method, path):
         return _content("Bundle")
     raw = {"*/*": {"schema": {"type": "string", "format": "binary"}}} if row.access is AccessRule.CONTENT else {}

@@ -19,7 +19,8 @@ from fhir_server.http.fhir import negotiation, rendering, unoffered
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, View
 from fhir_server.http.request_context import runtime
-from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+from fhir_server.r4.parsing import load
+from fhir_server.registry import NATIVE, REGISTRY, AccessRule, Interaction, ResourceType
 
 _AS_FILE = [("Content-Disposition", "attachment"), ("Cache-Control", "no-store")]
 _INERT = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sandbox; default-src 'none'")]
@@ -86,6 +87,19 @@ def read_content(row: ResourceType, id_: str) -> Response:
     return _with_tag(response, shown)
 
 
+def read_native(row: ResourceType, id_: str) -> Response:
+    """Answer a content that is a resource as that resource, under its own id; another content is not found."""
+    negotiation.wanted_format()
+    served = runtime()
+    shown, content = read.retrieve(served, current_caller(), REGISTRY[row.stored_as], id_, row.name)
+    if rendering.has_it(shown):
+        return _with_tag(negotiation.empty_response(304), shown)
+    resource = load(content, rendering.description_of(shown)["contentType"])
+    response = negotiation.fhir_response(resource | {"id": id_})
+    response.headers.extend(_INERT)
+    return _with_tag(response, shown)
+
+
 def _with_tag(response: Response, shown: Shown) -> Response:
     response.headers["ETag"] = rendering.etag_of(shown)
     return response
@@ -108,7 +122,8 @@ def _covers(accepted: str, kind: str) -> bool:
 
 def _routes(row: ResourceType) -> list[Route]:
     name = row.name
-    read = read_content if row.access is AccessRule.CONTENT else read_one
+    of_contents = read_native if row.stored_as else read_content
+    read = of_contents if row.access is AccessRule.CONTENT else read_one
     offered: dict[Interaction, tuple[str, View, str]] = {
         Interaction.READ: (f"/{name}/<id_>", read, f"Read one {name}"),
         Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read one version of a {name}"),
@@ -120,5 +135,5 @@ def _routes(row: ResourceType) -> list[Route]:
     ]
 
 
-ROUTES = [route for row in REGISTRY.values() for route in _routes(row)]
+ROUTES = [route for row in (*REGISTRY.values(), *NATIVE.values()) for route in _routes(row)]
 """The reading routes of every type that offers them."""

@@ -70,8 +70,16 @@ def etag_of(shown: Shown) -> str:
     return f'W/"{bodies.version_id(shown.stored, knows_marks=shown.knows_marks)}"'
 
 
+def form_of(shown: Shown) -> str:
+    """Return the type of resource that a content is, "" for any other content and any other resource."""
+    return bodies.form_of(shown.stored.body) if shown.stored.type in _CONTENTS else ""
+
+
 def location_of(fhir_base: str, shown: Shown) -> str:
-    """Return the absolute URL of the version."""
+    """Return the absolute URL of the version; a content that is a resource stands under the type of that resource."""
+    form = form_of(shown)
+    if form:
+        return f"{fhir_base}/{form}/{shown.stored.id}"
     version = bodies.version_id(shown.stored, knows_marks=shown.knows_marks)
     return f"{fhir_base}/{shown.reference}/_history/{version}"
 

@@ -15,6 +15,7 @@ class Route:
     path: below /fhir, such as "/Patient/<id_>". tag: the resource type under which the route is documented.
     name: unique over all routes. summary: one line for the documentation.
     given: arguments of the view besides the parts of the path, such as the row of the resource type.
+    public: whether it needs no token.
     """
 
     method: str
@@ -24,3 +25,4 @@ class Route:
     name: str
     summary: str
     given: Mapping[str, object] = field(default_factory=dict)
+    public: bool = False

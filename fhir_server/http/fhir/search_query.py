@@ -28,6 +28,8 @@ _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
 _TOTALS = ("none", "estimate", "estimated", "accurate")
 """Values of `_total`; "estimated" is the spelling of HAPI."""
 _ELEMENTS = "_elements"
+_UNNAMED = frozenset({AccessRule.IDENTITY, AccessRule.DIRECTORY, AccessRule.PUBLIC})
+"""The rules of types whose searches name no patient."""
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
 _NEVER_IGNORED = frozenset({HAS, LIST, "_security", "near"})
 """Parameters that narrow to a patient or by protection: if the server ignored one, the answer would grow unnoticed."""
@@ -174,7 +176,7 @@ class _Reader:
         chained = base.removesuffix(".identifier")
         if "." in modifier:
             return False  # a chain to the patient, such as `subject:Patient.name`
-        if self.row.access in {AccessRule.IDENTITY, AccessRule.DIRECTORY} or chained not in _PATIENT_PARAMS:
+        if self.row.access in _UNNAMED or chained not in _PATIENT_PARAMS:
             return False
         if base != chained or modifier == "identifier":
             self._name_by_identifier(name, value)

@@ -129,7 +129,7 @@ def _written(result: Written) -> Json:
     if result.notes:
         response["outcome"] = rendering.warnings(result.notes)
     is_asked = negotiation.preference("return") == "representation"
-    if is_asked and rendering.may_be_told(current_caller(), result):
+    if is_asked and not rendering.form_of(shown) and rendering.may_be_told(current_caller(), result):
         return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
     return {"response": response}
 

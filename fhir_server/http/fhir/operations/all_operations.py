@@ -1,9 +1,9 @@
-"""Every operation of the server: its routes and its OperationDefinition.
+"""Every operation of the server, and its routes.
 
 Source: https://hl7.org/fhir/R4/operations.html.
 """
 
-from flask import Response
+from flask import Response, request
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
@@ -23,10 +23,12 @@ from fhir_server.http.fhir.operations import (
     summary,
     suspensions,
 )
-from fhir_server.http.fhir.operations.model import Operation, arguments, definition_of
+from fhir_server.http.fhir.operations.conformance import terminology, validating
+from fhir_server.http.fhir.operations.model import Operation, arguments
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import PUBLISHED, REGISTRY
+from fhir_server.settings import limits
 
 OPERATIONS: tuple[Operation, ...] = (
     *spaces.OPERATIONS,
@@ -40,8 +42,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *documents.OPERATIONS,
     *matching.OPERATIONS,
     *summary.OPERATIONS,
+    *terminology.OPERATIONS,
+    *validating.OPERATIONS,
 )
-RELEASED = "2026-11-25"
+_TYPES = REGISTRY.keys() | PUBLISHED.keys()
 
 
 def capability_of(operation: Operation, fhir_base: str) -> Json:
@@ -49,19 +53,25 @@ def capability_of(operation: Operation, fhir_base: str) -> Json:
     return {"name": operation.name, "definition": f"{fhir_base}/OperationDefinition/{operation.id}"}
 
 
-def read_definition(id_: str) -> Response:
-    """Answer the OperationDefinition; no token is needed."""
-    found = next((operation for operation in OPERATIONS if operation.id == id_), None)
-    if found is None:
-        raise Problem(Category.NOT_FOUND)
-    return negotiation.fhir_response(definition_of(found, runtime().fhir_base, RELEASED))
-
-
 def call(operation: Operation, id_: str = "") -> Response:
     """Run an operation on one resource, or on a type."""
     negotiation.wanted_format()
+    if operation.shown:
+        _demand_small(operation)
+        return operation.shown(id_, arguments(operation))
     caller = current_caller()
     return operation.answer(runtime(), caller, id_, {} if operation.reads_request else arguments(operation))
+
+
+def _demand_small(operation: Operation) -> None:
+    """Refuse the body of a stranger that is longer than the parameters can be, before it is parsed.
+
+    Raises: Problem(TOO_LARGE).
+    """
+    most = limits.in_force().value_bytes * len(operation.parameters)
+    sent = request.content_length
+    if (len(request.get_data()) if sent is None else sent) > most:
+        raise Problem.of(Category.TOO_LARGE, f"the parameters of this operation have at most {most} bytes")
 
 
 def _routes(operation: Operation) -> list[Route]:
@@ -71,17 +81,13 @@ def _routes(operation: Operation) -> list[Route]:
 
 def _at(operation: Operation, place: str, name: str) -> list[Route]:
     path = f"/{operation.type}{place}/${operation.name}" if operation.type else f"/${operation.name}"
-    tag = operation.type if operation.type in REGISTRY else TAG
+    tag = operation.type if operation.type in _TYPES else TAG
     names = {"GET": f"{name}-by-get", "POST": name}
+    given, is_public = {"operation": operation}, operation.shown is not None
     return [
-        Route(method, path, call, tag, names[method], operation.title, {"operation": operation})
-        for method in operation.methods
+        Route(method, path, call, tag, names[method], operation.title, given, is_public) for method in operation.methods
     ]
 
 
-_SUMMARY = "Read the definition of an operation"
-ROUTES = [
-    *(route for operation in OPERATIONS for route in _routes(operation)),
-    Route("GET", "/OperationDefinition/<id_>", read_definition, "Conformance", "read-OperationDefinition", _SUMMARY),
-]
-"""The routes of all operations, and of their definitions."""
+ROUTES = [route for operation in OPERATIONS for route in _routes(operation)]
+"""The routes of all operations."""

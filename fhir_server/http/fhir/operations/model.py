@@ -21,11 +21,13 @@ from fhir_server.r4.parsing import parse
 
 Arguments = Mapping[str, Any]
 ParameterType = Literal[
-    "string", "boolean", "code", "integer", "id", "date", "instant", "uri", "canonical", "Coding", "Reference",
-    "Patient", "Binary", "Bundle",
+    "string", "boolean", "code", "integer", "id", "date", "instant", "uri", "canonical", "Coding", "CodeableConcept",
+    "Reference", "Patient", "Binary", "Bundle", "Resource",
 ]  # fmt: skip
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
 """Answers one call. It gets the runtime, the caller, the id of the instance ("" at type level) and the arguments."""
+PublicAnswer = Callable[[str, Arguments], Response]
+"""Answers one call from the code alone, for everybody. It gets the id of the instance and the arguments."""
 VALUES = {
     "string": "valueString",
     "boolean": "valueBoolean",
@@ -38,6 +40,7 @@ VALUES = {
     "canonical": "valueCanonical",
     "Coding": "valueCoding",
     "Reference": "valueReference",
+    "CodeableConcept": "valueCodeableConcept",
 }
 """The element of each data type in a parameter; a resource is in `resource`."""
 _ALSO = {
@@ -71,10 +74,16 @@ class Output:
     parts: tuple["Output", ...] = ()
 
 
+def _unanswered(_runtime: Runtime, _caller: Caller, _id: str, _given: Arguments) -> Response:
+    """Stand in for the answer of an operation that needs no caller."""
+    raise Problem(Category.METHOD_NOT_ALLOWED)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of a resource type. name: without the dollar sign. output: what it returns.
 
+    answer: for callers with a token. shown: for everybody, instead of `answer`.
     instance: whether it is called on a resource. also_on_type: whether it is called on the type as well.
     type: "" for an operation of the whole server. answers: the status of a success.
     reads_request: whether its function reads the parameters of the request itself.
@@ -84,7 +93,7 @@ class Operation:
     type: str
     title: str
     documentation: str
-    answer: Answer
+    answer: Answer = _unanswered
     parameters: tuple[Parameter, ...] = ()
     output: tuple["Output", ...] = ()
     instance: bool = True
@@ -92,6 +101,7 @@ class Operation:
     also_on_type: bool = False
     reads_request: bool = False
     answers: int = 200
+    shown: PublicAnswer | None = None
 
     @property
     def id(self) -> str:

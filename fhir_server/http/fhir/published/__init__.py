@@ -1,0 +1,1 @@
+"""Types whose resources come from the code: building the resources, and serving them without a token."""
