@@ -22,6 +22,7 @@ _COMMANDS = {
     "exceptions": ("supervision:exceptions", "Register other ceilings for a role."),
     "keys": ("keys:keys", "Make or replace the keys of the server."),
     "outbox": ("outbox:outbox", "Look at what waits for the worker, and at dead letters."),
+    "reindex": ("stores:reindex", "Compute the search index anew after an upgrade."),
     "repair": ("stores:repair", "Find stored consents that cannot be applied."),
     "restore": ("stores:restore", "Put a backup into an empty data directory."),
     "resume": ("supervision:resume", "Let somebody's declarations open spaces again."),

@@ -1,4 +1,7 @@
-"""`habilis schema`, `backup`, `restore` and `repair`: what the operator does to the whole store; docs/operations.md."""
+"""`habilis schema`, `reindex`, `backup`, `restore` and `repair`: what the operator does to the whole store.
+
+Source: docs/operations.md.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -8,13 +11,14 @@ from pathlib import Path
 
 import click
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters import manifest as manifests
 from fhir_server.adapters import opening
 from fhir_server.adapters.keys import KeyFile
 from fhir_server.adapters.sqlite import backup as copies
 from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.spaces import consent_repairs, restore_events
+from fhir_server.application.spaces import consent_repairs, reindexing, restore_events
 from fhir_server.cli.keys import place_of
 from fhir_server.cli.operators import ANY_MATRIX, NO_RULES, opened, takes_name, takes_settings
 from fhir_server.settings.server import Settings, SettingsError
@@ -37,6 +41,8 @@ KEPT = frozenset(
 )
 """Kinds of the vault that a restore keeps: people and clients. It drops all others, because they open something."""
 
+_TOLD_EVERY = 1000
+"""Spaces between two lines that say how far `reindex` has come."""
 
 NOTICE = """
 For the data-protection officer:
@@ -55,6 +61,24 @@ def schema(settings: Settings) -> None:
     """Create or update the store's tables and indexes."""
     opening.apply_schema(place_of(settings))
     click.echo("habilis: the store is up to date", err=True)
+
+
+@click.command()
+@click.option("--after", default="", metavar="PATIENT", help="Go on behind this space, as an interrupted run has said.")
+@takes_name
+@takes_settings()
+def reindex(after: str, by: str, settings: Settings) -> None:
+    """Compute the search index anew after an upgrade.
+
+    Servers may go on meanwhile. Run it once after a version whose notes say so; you may interrupt it and go on later.
+    """
+    spaces = resources = 0
+    with opened(settings, **ANY_MATRIX) as runtime:
+        for patient, indexed in reindexing.reindex(runtime, by, PatientId(after)):
+            spaces, resources = spaces + bool(patient), resources + indexed
+            if spaces and spaces % _TOLD_EVERY == 0:
+                click.echo(f"to go on from here: habilis reindex --after {patient}", err=True)
+    click.echo(f"{resources} resources of {spaces} spaces and of the directory have a new index")
 
 
 @click.command()

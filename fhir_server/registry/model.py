@@ -54,7 +54,7 @@ class AccessRule(Enum):
     PUBLIC = "public"
 
 
-ParamType = Literal["token", "reference", "string", "date", "uri"]
+ParamType = Literal["token", "reference", "string", "date", "uri", "composite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class SearchParam:
     absent: the code that a missing element counts as, "" when there is none.
     marks: whether the visibility marks, which are kept outside the resource, are values too for a caller who may know
         them.
+    components: of a composite parameter: the parameters that one element must meet together.
+    examined: whether it is evaluated on what the caller would be shown, because the index may not tell it.
     chain: the reference and the parameter of its target, as in `author.family`; empty for a parameter of the type.
     """
 
@@ -85,12 +87,19 @@ class SearchParam:
     system: str = ""
     absent: str = ""
     marks: bool = False
+    components: tuple[str, ...] = ()
+    examined: bool = False
     chain: tuple[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Read the chain from the name, once."""
         base, _, target = self.name.partition(".")
         object.__setattr__(self, "chain", (base, target) if target else ("", ""))
+
+    @property
+    def is_sorted_by_store(self) -> bool:
+        """Whether the stores can sort by it: they keep the intervals of dates, and of other values hashes."""
+        return self.type == "date" and not self.examined
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ def _search_parameter(line: Mapping[str, str]) -> SearchParam:
         system=line["system"],
         absent=line["absent"] or "",
         marks=line["marks"] == "yes",
+        components=tuple((line["components"] or "").split()),
+        examined=line["examined"] == "yes",
     )
 
 

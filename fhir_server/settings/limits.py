@@ -20,6 +20,7 @@ class Limits:
     body_bytes: of a request body, after decoding. depth: nesting of elements. members: values of a body in total.
         object_members: of one object. entries: of a Bundle.
     parameters: of a search. values: separated by commas, in all of them. value_bytes: of one name and value.
+    examined: resources that a search compares one by one.
     url_bytes, header_bytes: of the request's head.
     joined: resources that the chains and `_has` of a search may look at. includes: `_include` and `_revinclude` of a
         search. included: resources that may come with a page.
@@ -50,6 +51,7 @@ class Limits:
     joined: Annotated[Whole, Field(ge=1, le=30_000)] = 2000
     includes: Annotated[Whole, Field(ge=1, le=100)] = 16
     included: Annotated[Whole, Field(ge=1, le=10_000)] = 1000
+    examined: Annotated[Whole, Field(ge=1, le=100_000)] = 1000
     url_bytes: Annotated[Whole, Field(ge=1, le=256 * KIB)] = 32 * KIB
     header_bytes: Annotated[Whole, Field(ge=1, le=256 * KIB)] = 64 * KIB
     patch_operations: Annotated[Whole, Field(ge=1, le=100_000)] = 200

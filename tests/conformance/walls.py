@@ -34,6 +34,7 @@ MAKE_FILTERS = frozenset(
 SAME_NAME = {
     "fhir_server/application/core/access_notices.py": {"documents"},  # of the facts of a notice
     "fhir_server/application/documents/replacement_chain.py": {"documents"},  # of a directive
+    "fhir_server/application/spaces/reindexing.py": {"documents"},  # of the facts that stay
     "fhir_server/domain/consents/directives.py": {"kinds", "categories", "documents"},  # of a directive
 }
 """Where a module changes a part that is named as one of a filter, but belongs to something else."""

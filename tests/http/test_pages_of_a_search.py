@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.holds import holds
+from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.world import BASE, World
 
 PAGES = ["", "&_sort=date", "&_sort=-date", "&_sort=_lastUpdated"]
@@ -31,6 +33,8 @@ def filed(world: World) -> World:
     return world
 
 
+@holds("REST-24")
+@BOTH
 @pytest.mark.parametrize("order", PAGES)
 def test_pages_are_turned_forth_and_back(filed: World, order):
     path = f"/DocumentReference?patient={filed.ids['camille']}&_count=3{order}"
@@ -49,6 +53,7 @@ def test_pages_are_turned_forth_and_back(filed: World, order):
     assert {page["total"] for page in (first, second, third, back)} == {7}
 
 
+@BOTH
 def test_a_page_before_does_not_show_what_was_hidden_meanwhile(filed: World):
     path = f"/DocumentReference?patient={filed.ids['camille']}&_count=3"
     filed.agree("camille", "martin")

@@ -39,12 +39,13 @@ REFUSED = [
     ([("_count", "-1")], Category.MALFORMED),
     ([("_total", "perhaps")], Category.MALFORMED),
     ([("_summary", "all")], Category.MALFORMED),
-    ([("_sort", "status")], Category.UNSUPPORTED),
+    ([("_sort", "author")], Category.UNSUPPORTED),
     ([("_lastUpdated", "yesterday")], Category.MALFORMED),
     ([("date", "2026-13-01")], Category.MALFORMED),
     ([("status:above", "current")], Category.UNSUPPORTED),
     ([("_has:AuditEvent:entity:agent", "a")], Category.UNSUPPORTED),
     ([("_filter", "a eq b")], Category.UNSUPPORTED),
+    ([("_summary", "text"), ("_revinclude", "Provenance:target")], Category.UNSUPPORTED),
 ]
 
 

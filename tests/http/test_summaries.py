@@ -4,6 +4,7 @@ import pytest
 
 from fhir_server.domain.directory.identity_traits import SUBSETTED
 from fhir_server.r4.structure import shape_of
+from tests.holds import holds
 from tests.world import World
 
 MANDATORY = {"resourceType", "id", "meta", "status", "content"}
@@ -22,6 +23,7 @@ def asked(world: World, document: str, more: str) -> list[dict]:
     return [read.get_json(), found.get_json()["entry"][0]["resource"]]
 
 
+@holds("REST-22")
 def test_a_summary_has_the_elements_that_r4_marks(world: World, document: str):
     whole = world.get("camille", f"/DocumentReference/{document}").get_json()
     for shown in asked(world, document, "_summary=true"):
@@ -69,3 +71,11 @@ def test_what_would_change_the_answer_is_refused_by_name(world: World, name):
         answer = world.get("camille", f"/DocumentReference?patient={world.ids['camille']}&{name}=x", **more)
         assert answer.status_code == 400
         assert f"`{name}` is not supported" in answer.get_json()["issue"][0]["details"]["text"]
+
+
+def test_a_search_in_a_batch_is_shortened_too(world: World, document: str):
+    url = f"DocumentReference?patient={world.ids['camille']}&_elements=type"
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": url}}]}
+    answer = world.send("camille", "POST", "", bundle).get_json()["entry"][0]["resource"]
+    assert answer["entry"][0]["resource"].keys() == {*MANDATORY, "type"}
+    assert answer["entry"][0]["resource"]["id"] == document

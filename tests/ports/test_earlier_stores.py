@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
+from consent_rules.vocabulary import NO_SPACE
 from fhir_server import worker
 from fhir_server.adapters import opening
 from fhir_server.adapters.mongo import schema as mongo_schema
 from fhir_server.adapters.sqlite import schema as sqlite_schema
 from fhir_server.application.identity import accounts, clients, grants
+from fhir_server.application.spaces import reindexing
 from fhir_server.domain import record_codec
 from fhir_server.oauth.base.options import Options
 from fhir_server.oauth.granted.records import find_refresh
@@ -95,6 +97,20 @@ def test_searches_find_by_patient_identifier_and_date(world):
     assert {world.ids["seen"], world.ids["hidden"]} <= set(world.found("camille", patient))
     assert world.found("keeper", f"/Patient?identifier={INS}|284039999900148") == [world.ids["camille"]]
     assert world.found("keeper", "/Organization?name=chu") == [world.ids["chu"]]
+
+
+def test_the_index_of_an_earlier_store_is_renewed_without_a_new_version(world):
+    camille, space = world.ids["camille"], world.runtime.ports.store
+    with space.snapshot() as snapshot:
+        patients = snapshot.patients(NO_SPACE, 10)
+    before = world.get("camille", f"/Patient/{camille}")
+    done = dict(reindexing.reindex(world.runtime, "ada"))
+    assert list(done) == [NO_SPACE, *patients]
+    assert all(done.values())
+    after = world.get("camille", f"/Patient/{camille}")
+    assert (after.data, after.headers["ETag"]) == (before.data, before.headers["ETag"])
+    for type_ in ("Patient?deceased=false", f"Consent?patient={camille}&status=active", "Practitioner?name=haddad"):
+        assert world.get("camille", f"/{type_}").get_json()["total"] > 0, type_
 
 
 def test_the_decision_state_is_read_whole(world):

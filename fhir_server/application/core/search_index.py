@@ -7,7 +7,7 @@ Source: https://hl7.org/fhir/R4/search.html; the elements of each search paramet
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -28,7 +28,7 @@ _OF_A_REFERENCE = frozenset({"extension", "reference", "type", "display", "id"})
 _CONTACT_SYSTEMS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
 _NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
 _ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
-_PROSE = frozenset({"description", "notes", "title"})
+PROSE = frozenset({"description", "notes", "title"})
 """String parameters that match the beginning of the whole text, not the beginning of each word."""
 _LITERAL = re.compile(r"(?:^|.*/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/.*)?")
 _NAMES_DOCUMENT = re.compile(rf"(?:{'|'.join(sorted(DOCUMENTS))})/")
@@ -72,7 +72,7 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     _gather(values_of, [plain], _tree(row), contained)
     for param in row.search:
         values = values_of.get(param.name)
-        if not values:
+        if not values or param.examined:
             continue
         if param.type == "date":
             _index_dates(param, values, intervals, found)
@@ -184,7 +184,8 @@ def _token(param: SearchParam, value: object) -> frozenset[str]:
     if isinstance(value, bool):
         return tokens.token(param.name, "", "true" if value else "false")
     if isinstance(value, str):
-        return tokens.token(param.name, param.system, value)
+        code = "true" if param.absent else value  # the date of a boolean's other choice, as in `deceasedDateTime`
+        return tokens.token(param.name, param.system, code)
     if not isinstance(value, dict):
         return frozenset()
     return frozenset().union(*(tokens.token(param.name, *pair) for pair in _pairs(value)))
@@ -225,11 +226,11 @@ def _reference(param: SearchParam, value: object) -> frozenset[str]:
 
 
 def _string(param: SearchParam, value: object) -> frozenset[str]:
-    words = param.name not in _PROSE
-    return frozenset().union(*(tokens.string(param.name, text, words=words) for text in _texts(value)))
+    words = param.name not in PROSE
+    return frozenset().union(*(tokens.string(param.name, text, words=words) for text in texts_of(value)))
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts_of(value: object) -> Iterator[str]:
     """Yield a text, or the searched parts of a HumanName or an Address."""
     if isinstance(value, str):
         yield value
@@ -249,6 +250,30 @@ _INDEXERS: Mapping[str, Callable[[SearchParam, object], frozenset[str]]] = {
     "string": _string,
     "uri": _uri,
 }
+
+
+def shown_values(resource: Json, params: Sequence[SearchParam]) -> dict[str, list[Any]]:
+    """Return the values of some parameters in a resource, or in an element from which their paths start."""
+    contained = {f"#{one.get('id')}": one for one in resource.get("contained", ())}
+    tree: list[_Branch] = []
+    for param in params:
+        for path in param.paths:
+            _branch_at(tree, _steps(path)).params.append(param.name)
+    found: dict[str, list[Any]] = {}
+    _gather(found, [resource], tree, contained)
+    return found
+
+
+def shown_facts(resource: Json, param: SearchParam, access: AccessFacts) -> Facts:
+    """Return the facts about one parameter, as the index would have them, for a body as somebody is shown it."""
+    values = shown_values(resource, (param,)).get(param.name, [])
+    found: set[str] = set()
+    intervals: dict[str, Interval] = {}
+    if param.type == "date":
+        _index_dates(param, values, intervals, found)
+    elif values:
+        found = {tokens.present(param.name)}.union(*(_INDEXERS[param.type](param, value) for value in values))
+    return Facts(access, frozenset(found), dates=intervals)
 
 
 def _documents(resource: Json, type_: str) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ class ReadingReason(StrEnum):
     OWN_RECORDS = "own-records"
     PERSONS_NAMED = "persons-named"
     REGISTERED = "registered"
+    REINDEXING = "reindexing"
     REPAIR = "repair"
     REPLACEMENTS = "replacements"
     REVIEW = "review"

@@ -25,11 +25,12 @@ from fhir_server.application.core.enforcement_point import (
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
-from fhir_server.application.reading import pages, recorded_queries
+from fhir_server.application.reading import recorded_queries
 from fhir_server.application.reading.event_redaction import ReaderFilters
 from fhir_server.application.reading.joining.chained_search import Chains
 from fhir_server.application.reading.joining.includes import Includes
 from fhir_server.application.reading.joining.joins import JoinFilters, Joins
+from fhir_server.application.reading.paging import examining, pages
 from fhir_server.application.reading.read import NOBODY, outcome_of, present
 from fhir_server.application.reading.seen_criteria import judged
 from fhir_server.domain.audit.interactions import AuditedInteraction
@@ -252,7 +253,7 @@ def _sought_patient(access: Access, wanted: Wanted) -> tuple[PatientId | None, A
         access.looked_up["", min(exact.tokens)] = PatientId(found[0][1]) if len(found) == 1 else None
         is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
         joins = bool(wanted.joins or wanted.including)
-        asks_more = is_professional and (joins or not identity_traits.are_asked_alone(search.criteria, exact))
+        asks_more = is_professional and (joins or not identity_traits.are_asked_alone(search, exact))
         return (PatientId(found[0][1]) if len(found) == 1 else None), Action.CONSULT if asks_more else Action.IDENTIFY
     if search.ids is not None and len(search.ids) == 1:
         return PatientId(next(iter(search.ids))), Action.CONSULT
@@ -284,6 +285,9 @@ def _is_exact_identifier(wanted: frozenset[str]) -> bool:
 
 def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
     search, snapshot = wanted.search, access.snapshot
+    if search.examined or search.order:
+        page, matches = examining.turned(access, search, filters)
+        return Found(page.shown, matches if wanted.total else None, page.next, access.patient, previous=page.previous)
     if search.after:
         page = pages.turned(access, search, filters)
     else:

@@ -95,6 +95,9 @@ def _demand_supported(wanted: Wanted) -> None:
     if wanted.joins or wanted.including:
         text = "over all spaces, nothing is joined: name a patient for `_has`, `_include` and other chains"
         raise Problem.of(Category.UNSUPPORTED, text, code="not-supported")
+    if wanted.search.examined or wanted.search.order:
+        text = "over all spaces, nothing is compared one by one: name a patient for this modifier or this `_sort`"
+        raise Problem.of(Category.UNSUPPORTED, text, code="not-supported")
     if any(isinstance(criterion, DateIs) and criterion.param == UPDATED for criterion in wanted.search.criteria):
         raise Problem.of(Category.UNSUPPORTED, "over all spaces, name the time with `date`", code=UPDATED)
 

@@ -24,7 +24,7 @@ from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Interaction, Json
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import REGISTRY, ResourceType
 
 _AT_ONCE = 50
 _NAMED = AnyOf(frozenset(tokens.any_system("identifier", template) for template in DEFAULTS))
@@ -83,7 +83,12 @@ def facts_of_choice(consent: Json, access: AccessFacts) -> Facts:
 
     Such a token would be the same in every space, and would show in the database which Consents are alike.
     """
-    facts, template = facts_of(consent, access, REGISTRY["Consent"]), template_of(consent)
+    return facts_without_template(consent, access, REGISTRY["Consent"])
+
+
+def facts_without_template(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
+    """Return the facts of a resource of any type, without a look-up token for the number of a template."""
+    facts, template = facts_of(resource, access, row), template_of(resource)
     if not template:
         return facts
     shared = {token for token in facts.lookup if token.endswith(f"|{template}")}

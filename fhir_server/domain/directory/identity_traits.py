@@ -10,7 +10,7 @@ import orjson
 
 from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
 from fhir_server.domain.search import tokens
-from fhir_server.domain.search.criteria import Criterion, DateIs
+from fhir_server.domain.search.criteria import Criterion, DateIs, Search
 from fhir_server.domain.values import Json
 
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
@@ -24,9 +24,11 @@ _EXTENSIONS = frozenset(
 _SEARCHED = frozenset({"active", "birthdate", "family", "gender", "given", "name", "_lastUpdated"})
 
 
-def are_asked_alone(criteria: tuple[Criterion, ...], identifier: Criterion) -> bool:
+def are_asked_alone(search: Search, identifier: Criterion) -> bool:
     """Tell whether a search by an identifier has no other criteria than identity traits."""
-    return all(criterion is identifier or _names_of(criterion) <= _SEARCHED for criterion in criteria)
+    if any(one.param.name not in _SEARCHED for one in search.examined):
+        return False
+    return all(criterion is identifier or _names_of(criterion) <= _SEARCHED for criterion in search.criteria)
 
 
 def traits_of(body: bytes, identifier: frozenset[str]) -> bytes:

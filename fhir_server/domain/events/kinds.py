@@ -351,6 +351,8 @@ class EventKind(Code):
         "replaced the encryption key of the data", "replace the encryption key of the data")
     SIGNING_KEY_ROTATED = ("signing-key-rotated", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rotate-signing"),
         "replaced the signing key", "replace the signing key")
+    INDEX_RENEWED = ("index-renewed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "reindex"),
+        "had the search index computed anew", "have the search index computed anew")
     SERVICE_BACKED_UP = ("service-backed-up", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "backup"),
         "made a backup of the service", "make a backup of the service")
     SERVICE_RESTORED = ("service-restored", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "restore"),

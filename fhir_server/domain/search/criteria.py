@@ -10,6 +10,7 @@ from typing import Literal
 from consent_rules.visibility import Interval
 from consent_rules.vocabulary import Mark
 from fhir_server.domain.stored import Facts
+from fhir_server.registry import SearchParam
 
 DateOp = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
@@ -70,6 +71,10 @@ class DateIs:
 Criterion = AnyOf | NoneOf | DateIs
 
 
+How = Literal["contains", "begins", "text", "of-type", "above", "below", "indexed", "together"]
+"""How a criterion compares values that no index knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chained:
     """A resource that refers to somebody who matches a description, as in `author.family`.
@@ -82,6 +87,34 @@ class Chained:
     base: str
     own: AnyOf
     sought: tuple[tuple[str, AnyOf], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A criterion that is evaluated on the values of one parameter.
+
+    values: alternatives as plain text; folded for "contains", "begins" and "text". triples: alternatives of "of-type",
+        as (system, code, value). criteria: alternatives of "indexed" and "together", each a criterion for the
+        parameter, or one for each component.
+    narrowed: what the index knows of the criterion: every match meets it. None when the index knows nothing that every
+        reader may be told.
+    """
+
+    param: SearchParam
+    how: How
+    values: tuple[str, ...] = ()
+    triples: tuple[tuple[str, str, str], ...] = ()
+    criteria: tuple[tuple[Criterion, ...], ...] = ()
+    narrowed: AnyOf | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One key that a search sorts by: "_lastUpdated", "_id", or a parameter of the type."""
+
+    name: str
+    param: SearchParam | None
+    descending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +141,9 @@ class Search:
     after: the row after which the page starts.
     ids: restrict to these ids, None for no restriction.
     gone: whether deleted resources match too.
-    chained: descriptions of other resources, which the use case turns into criteria; a store never receives one.
+    chained: descriptions of other resources, which the use case turns into criteria. examined: criteria that the use
+        case evaluates on what the store finds. order: what it sorts by, instead of `sort` and `descending`. A store
+        never receives any of these.
     """
 
     type: str
@@ -120,3 +155,5 @@ class Search:
     limit: int = 20
     after: Place | None = None
     gone: bool = False
+    examined: tuple[Examined, ...] = ()
+    order: tuple[Order, ...] = ()

@@ -30,7 +30,7 @@ _RESULT = {
     "_id": "ids, with commas between them",
     "_lastUpdated": "time of the last change, with a prefix such as `ge`",
     "_count": "entries of a page, 200 at most; 0 asks for the total alone",
-    "_sort": "`_lastUpdated` or a date parameter, with `-` for the latest first",
+    "_sort": "up to four of `_lastUpdated`, `_id` and the parameters with a value, with `-` for descending",
     "_total": "`none`, `estimate` or `accurate`",
     "_summary": "`true`, `text`, `data`, `count` or `false`",
     "_elements": "names of the elements to show",

@@ -30,22 +30,28 @@ _MATCH, _INCLUDE = (orjson.dumps({"mode": mode}) for mode in ("match", "include"
 _CONTENTS = types_under(AccessRule.CONTENT)
 
 
-def wanted_subset() -> Subset:
-    """Return what this request asks to see of each resource.
+def wanted_subset() -> Subset | None:
+    """Return what this request asks to see of each resource, None for whole resources.
 
-    Raises: Problem(MALFORMED) for an unknown summary, and for a count of a single resource.
+    Raises: Problem(MALFORMED) for an unknown summary.
     """
     if request.method not in {"GET", "HEAD"} and not _is_form():
-        return Subset()
-    summary, named = _asked(SUMMARY), _asked(ELEMENTS)
+        return None
+    return subset_of(_asked(SUMMARY), _asked(ELEMENTS))
+
+
+def subset_of(summary: str, named: str) -> Subset | None:
+    """Return what these values of `_summary` and `_elements` ask to see, None for whole resources.
+
+    Raises: Problem(MALFORMED) for an unknown summary.
+    """
     if not (summary or named):
-        return Subset()
+        return None
     if summary and summary not in SUMMARIES:
         raise Problem.of(Category.MALFORMED, f"`{SUMMARY}` takes one of: {', '.join(SUMMARIES)}", code=SUMMARY)
     elements = frozenset(name.strip().partition(".")[2] or name.strip() for name in named.split(",") if name.strip())
-    if summary == "false":
-        return Subset()
-    return Subset("" if summary == _COUNT else summary, frozenset() if summary else elements)
+    shortened = summary if summary in ("true", "text", "data") else ""
+    return Subset(shortened, frozenset() if shortened else elements) or None
 
 
 def demand_of_one() -> None:
@@ -97,7 +103,7 @@ def description_of(shown: Shown) -> Json:
     return {name: value for name, value in orjson.loads(body).items() if not name.startswith("_")}
 
 
-def asked_body_of(shown: Shown, subset: Subset) -> bytes:
+def asked_body_of(shown: Shown, subset: Subset | None) -> bytes:
     """Return the JSON of a resource without what the client does not ask for."""
     body = body_of(shown)
     return subset.of(body, shown.stored.type) if subset else body
@@ -150,7 +156,7 @@ def searchset(fhir_base: str, found: Found, links: Iterable[tuple[str, str]], no
     head["link"] = [{"relation": relation, "url": url} for relation, url in links]
     subset = wanted_subset()
     entries = [_hit(fhir_base, item, _MATCH, subset) for item in found.shown]
-    entries += [_hit(fhir_base, item, _INCLUDE, subset.of_included) for item in found.included]
+    entries += [_hit(fhir_base, item, _INCLUDE, subset and subset.of_included) for item in found.included]
     if notes:
         outcome = {"fullUrl": uuid4().urn, "resource": _notes(notes), "search": {"mode": "outcome"}}
         entries.append(orjson.dumps(outcome))
@@ -178,7 +184,7 @@ def _with_entries(head: Json, entries: list[bytes]) -> bytes:
     return start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _hit(fhir_base: str, shown: Shown, mode: bytes, subset: Subset) -> bytes:
+def _hit(fhir_base: str, shown: Shown, mode: bytes, subset: Subset | None) -> bytes:
     """Return one entry of a searchset. mode: `Bundle.entry.search`, as JSON."""
     url = orjson.dumps(f"{fhir_base}/{shown.reference}")
     return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, subset) + b',"search":' + mode + b"}"

@@ -11,10 +11,11 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.application.reading.search import Wanted
 from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search.criteria import Chained, Criterion, Search
+from fhir_server.domain.search.criteria import Chained, Criterion, Examined, Order, Search
+from fhir_server.domain.search.examined import examined, order_of
 from fhir_server.domain.search.join_reading import INCLUDES, LAST_UPDATED, LIST, JoinReader, included
 from fhir_server.domain.search.joins import HAS, Included, Join, is_joined
-from fhir_server.domain.search.values import criterion
+from fhir_server.domain.search.values import criterion, needs_values
 from fhir_server.r4.subsets import SUMMARIES
 from fhir_server.registry import PATIENT, AccessRule, ResourceType, SearchParam
 from fhir_server.settings import limits
@@ -57,6 +58,8 @@ class Parsed:
     identifier: tuple[str, str] | None = None
     criteria: list[Criterion] = field(default_factory=list)
     chained: list[Chained] = field(default_factory=list)
+    examined: list[Examined] = field(default_factory=list)
+    order: tuple[Order, ...] = ()
     ids: frozenset[str] | None = None
     sort: str = "_lastUpdated"
     descending: bool = True
@@ -80,6 +83,8 @@ class Parsed:
             type=self.type,
             criteria=tuple(self.criteria),
             chained=tuple(self.chained),
+            examined=tuple(self.examined),
+            order=self.order,
             ids=self.ids,
             sort=self.sort,
             descending=self.descending,
@@ -100,6 +105,9 @@ def parse(row: ResourceType, pairs: Iterable[tuple[str, str]], fhir_base: str, *
     for name, value in pairs:
         if name not in _FORMAT_PARAMS and value != "":
             reader.take(name, value)
+    if reader.parsed.including and ("_summary", "text") in reader.parsed.used:
+        text = "`_summary=text` leaves out the references by which `_include` and `_revinclude` find more"
+        raise Problem.of(Category.UNSUPPORTED, text, code="_summary")
     return reader.parsed
 
 
@@ -158,11 +166,12 @@ class _Reader:
             self.parsed.only_count = True
 
     def _sort(self, value: str) -> None:
-        name = value.removeprefix("-")
-        dates = {param.name for param in self.row.search if param.type == "date"} | {"_lastUpdated"}
-        if name not in dates:
-            raise Problem.of(Category.UNSUPPORTED, f"`_sort` takes one of: {', '.join(sorted(dates))}", code="_sort")
-        self.parsed.sort, self.parsed.descending = name, value.startswith("-")
+        order = order_of(self.row, value)
+        first = order[0]
+        if len(order) > 1 or not (first.name == "_lastUpdated" or (first.param and first.param.is_sorted_by_store)):
+            self.parsed.order = order
+        else:
+            self.parsed.sort, self.parsed.descending = first.name, first.descending
 
     def _id(self, value: str) -> None:
         ids = frozenset(value.split(","))
@@ -209,7 +218,12 @@ class _Reader:
         param = _find(self.row, base)
         if param is None:
             return False
-        if param.chain[0]:
+        asked = None
+        if needs_values(param, modifier) and not param.chain[0]:
+            asked = examined(self.row, param, modifier, value, self.fhir_base)
+        if asked:
+            self.parsed.examined.append(asked)
+        elif param.chain[0]:
             self.parsed.chained.append(JoinReader(self.fhir_base).chained(self.row, param, modifier, value))
         else:
             self.parsed.criteria.append(criterion(param, modifier, value, self.fhir_base))

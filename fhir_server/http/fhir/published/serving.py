@@ -47,6 +47,9 @@ def search(row: ResourceType) -> Response:
     parsed = parse(row, pairs, served.fhir_base, strict=negotiation.is_strict())
     if parsed.joins or parsed.including or parsed.chained:
         raise Problem.of(Category.UNSUPPORTED, f"a search of {row.name} joins nothing", code="not-supported")
+    if parsed.examined or parsed.order:
+        text = f"a search of {row.name} takes whole values alone, and `_sort` one date"
+        raise Problem.of(Category.UNSUPPORTED, text, code="not-supported")
     bound = f"public\n{parsed.canonical}"
     start = max(paging.unseal(served.cursor_key, parsed.cursor, bound).value, 0) if parsed.cursor else 0
     matches = matching(published(served.fhir_base)[row.name], parsed.wanted("").search)
