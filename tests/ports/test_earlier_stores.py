@@ -109,7 +109,7 @@ def test_the_index_of_an_earlier_store_is_renewed_without_a_new_version(world):
     assert all(done.values())
     after = world.get("camille", f"/Patient/{camille}")
     assert (after.data, after.headers["ETag"]) == (before.data, before.headers["ETag"])
-    for type_ in ("Patient?deceased=false", f"Consent?patient={camille}&status=active", "Practitioner?name=haddad"):
+    for type_ in ("Patient?deceased=false", f"Consent?patient={camille}&status=active", "Organization?name=chu"):
         assert world.get("camille", f"/{type_}").get_json()["total"] > 0, type_
 
 
