@@ -80,6 +80,15 @@ def test_every_date_comparison_means_what_the_table_says(store, patient, op):
         assert set(found(store, search, all_of(patient))) == wanted
 
 
+@pytest.mark.parametrize("op", sorted(DATE_OPS))
+def test_a_page_may_be_as_large_as_a_date_that_is_compared(store, patient, op):
+    """SQLite counts the values of a statement: one that a comparison did not use was one too many."""
+    store.commit(Change((a_trace(patient, dates={"date": (3, 9)}),)))
+    for limit in (2, 8):
+        search = Search("AuditEvent", (DateIs("date", ((op, (3, 9)),)),), limit=limit)
+        assert len(found(store, search, all_of(patient))) == DATE_OPS[op]((3, 9), (3, 9))
+
+
 def test_a_date_may_match_one_of_several_values(store, patient):
     early, late, none = (a_document(patient, dates={"date": (at, at + 1)}) for at in (1, 9, 5))
     store.commit(creating(early, late, none))

@@ -259,7 +259,9 @@ class Asked:
         return f"coalesce({compared}, 0)"
 
     def _compared(self, op: DateOp, first: str, last: str, value: Interval) -> str:
-        places = {"v0": self.params.add(value[0]), "v1": self.params.add(value[1])}
+        # a value that no placeholder stands for would be one too many for SQLite
+        named = {name: end for name, end in zip(("v0", "v1"), value, strict=True) if f"{{{name}}}" in _DATE_SQL[op]}
+        places = {name: self.params.add(end) for name, end in named.items()}
         return f"({_DATE_SQL[op].format(r0=first, r1=last, **places)})"
 
     def _date(self, param: str, bound: int) -> str:
