@@ -6,9 +6,19 @@ A new search parameter is a line of `data/search_parameters.tsv`; a new type is 
 
 from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
 from fhir_server.registry.published_types import NATIVE, PUBLISHED
-from fhir_server.registry.resource_types import DOCUMENTS, PARTIES, PATIENT, REGISTRY, TRACE, types_under, types_with
+from fhir_server.registry.resource_types import (
+    DOCUMENT,
+    DOCUMENTS,
+    PARTIES,
+    PATIENT,
+    REGISTRY,
+    TRACE,
+    types_under,
+    types_with,
+)
 
 __all__ = [
+    "DOCUMENT",
     "DOCUMENTS",
     "NATIVE",
     "PARTIES",

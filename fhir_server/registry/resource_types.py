@@ -297,5 +297,7 @@ PARTIES = frozenset(row.name for row in _ROWS if row.is_party)
 """The types of the directory to whom access is given."""
 DOCUMENTS = types_under(AccessRule.DOCUMENT)
 """The types that the matrix, directives and marks govern as documents."""
+DOCUMENT = next(row.name for row in _ROWS if row.transactions.get(Interaction.SEARCH) == "ITI-67")
+"""The type that describes documents (MHD)."""
 (PATIENT,) = types_under(AccessRule.IDENTITY)
 (TRACE,) = types_under(AccessRule.TRACE)

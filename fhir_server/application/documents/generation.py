@@ -22,9 +22,9 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import parse
-from fhir_server.registry import DOCUMENTS, REGISTRY
+from fhir_server.registry import DOCUMENT, REGISTRY
 
-(_ROW,) = (REGISTRY[name] for name in DOCUMENTS)
+_ROW = REGISTRY[DOCUMENT]
 GENERATION = AuditedInteraction(Interaction.CREATE, _ROW.name, "ITI-106")
 _CDA = frozenset({"text/xml", "application/xml", "application/hl7-v3+xml", "application/hl7-cda+xml"})
 _FHIR = frozenset({"application/fhir+json", "application/fhir+xml", "application/json"})

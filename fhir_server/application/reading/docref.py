@@ -23,12 +23,12 @@ from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, Search
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters
-from fhir_server.registry import DOCUMENTS, REGISTRY
+from fhir_server.registry import DOCUMENT, REGISTRY
 
 _CURRENT = AnyOf(frozenset({tokens.any_system("status", "current")}))
 _SUMMARIES = AnyOf(frozenset(tokens.any_system("type", code) for code in ("60591-5", "34133-9", "SYNTH")))
 """The types of a patient's summary: medical summary, summary of an episode of care, and the French *synthèse*."""
-(_ROW,) = (REGISTRY[name] for name in DOCUMENTS)
+_ROW = REGISTRY[DOCUMENT]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,11 @@ from fhir_server.domain.commands import query
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.values import Interaction
-from fhir_server.registry import DOCUMENTS, PATIENT, REGISTRY
+from fhir_server.registry import DOCUMENT, PATIENT, REGISTRY
 
 MOST = 200
 """How many documents a summary names; there may be older ones."""
 _CURRENT = AnyOf(frozenset({tokens.any_system("status", "current")}))
-(_DOCUMENT,) = DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +66,5 @@ def summarize(runtime: Runtime, caller: Caller, patient: PatientId, sent: str) -
 def _documents(access: Access) -> tuple[tuple[Shown, ...], bool]:
     """Return the documents that a search would show, the last changed first, and whether these are all."""
     filters = access.entered.within(access.caller, "s")
-    page = access.snapshot.find(Search(_DOCUMENT, (_CURRENT,), limit=MOST), filters)
+    page = access.snapshot.find(Search(DOCUMENT, (_CURRENT,), limit=MOST), filters)
     return read.present(access, page.rows, filters), page.next is None
