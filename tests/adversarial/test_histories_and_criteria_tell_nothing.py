@@ -8,6 +8,7 @@ from fhir_server.application.reading import conditional
 from fhir_server.application.reading.versions import histories
 from tests.adversarial.doors import UNKNOWN
 from tests.adversarial.test_every_door import told
+from tests.adversarial.test_two_worlds import told_apart
 from tests.adversarial.two_worlds import KINDS, differences, sides
 from tests.http.stores import BOTH, another, runtime, store
 from tests.world import JSON_PATCH, World
@@ -30,6 +31,19 @@ def test_the_leak_of_a_history_that_is_not_filtered_is_found(tmp_path, monkeypat
     with sides(tmp_path, KINDS[-1]) as pair:
         found = {one.what for one in differences(pair, KINDS[-1], 40, seed=8)}
     assert what in found
+
+
+@pytest.mark.parametrize("type_", ["List", "DocumentReference", "Provenance"])
+def test_the_event_of_a_history_marks_no_resource_as_the_first(tmp_path, type_):
+    """A mark on the first one that a reader sees would tell whether a hidden one comes before it."""
+    kind = KINDS[5]
+    assert kind.name == "withheld by name"
+
+    def looks(side):
+        assert side.get("camille", f"/{type_}/_history?patient={side.ids[side.space]}").status_code == 200
+
+    with sides(tmp_path, kind) as pair:
+        assert told_apart(pair, kind, looks) == {}
 
 
 @BOTH

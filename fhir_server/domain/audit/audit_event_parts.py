@@ -10,7 +10,7 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import tokens
-from fhir_server.domain.values import Json, type_of
+from fhir_server.domain.values import Interaction, Json, type_of
 from fhir_server.registry import AccessRule, types_under
 from fhir_server.settings import limits
 
@@ -31,6 +31,7 @@ _BY_URI = "5"
 """Type of the address of the server (http://hl7.org/fhir/network-type)."""
 _USED = "Consent"
 _GATHERINGS = types_under(AccessRule.GATHERING)
+_READINGS = frozenset({Interaction.READ, Interaction.VREAD, Interaction.HISTORY, Interaction.SEARCH})
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
@@ -150,10 +151,11 @@ def subject_of(audited: AuditedInteraction, named: tuple[str, ...]) -> str:
     """Return the reference of the one resource that an interaction was about; "" for a search or when there is none.
 
     named: the references that the interaction named, from `named_of`.
-    The subject is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the first
-    reference.
+    The subject is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the target of a
+    reading, or the first reference of a write. A reading of many resources has none: a mark on the first of them would
+    tell that a hidden one comes before.
     """
-    if audited.query:
+    if audited.query or (audited.interaction in _READINGS and audited.target not in named):
         return ""
     type_ = SUBJECTS.get(audited.transaction, "")
     return next((reference for reference in named if reference.startswith(type_)), "")

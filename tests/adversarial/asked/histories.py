@@ -2,9 +2,9 @@
 
 BY_ID = ("/DocumentReference/{%s}/_history?_count=1", "/DocumentReference/{%s}/_history?_at=2026-03-02")
 OPEN = (
-    "/DocumentReference/_history?patient={space}", "/DocumentReference/_history?patient={space}&_count=2",
+    "/DocumentReference/_history?patient={space}", "/DocumentReference/_history?patient={space}&_count=200",
     "/List/_history?patient={space}&_since=2026-01-01T00:00:00Z", "/Consent/_history?patient={space}",
-    "/_history?patient={space}&_count=5", "/_history?patient={space}&_at=2026-03-02",
+    "/_history?patient={space}&_count=200", "/_history?patient={space}&_at=2026-03-02",
 )  # fmt: skip
 
 TOLD = (
