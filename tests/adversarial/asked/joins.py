@@ -21,7 +21,7 @@ BY_RECORD = (
 OPEN = (
     f"{_DOCUMENTS}_revinclude=*&_include=*", f"{_DOCUMENTS}_has:List:item:code=submissionset",
     "/List?patient={space}&_include=List:item", "/List?patient={space}&item:DocumentReference.status=current",
-    "/Consent?patient={space}&_include=*", "/AuditEvent?patient={space}&_include=AuditEvent:entity",
+    "/Consent?patient={space}&_include=*",
     "/Patient?_id={space}&_revinclude=DocumentReference:subject", "/Patient/{space}/DocumentReference?_count=200",
 )  # fmt: skip
 TOLD = (
