@@ -64,7 +64,9 @@ browser:
 
 test: $(VENV)/.installed-test browser ## run all tests
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || left="not browser"; \
-	command -v npm >/dev/null || left="$${left:+$$left and }not npm"; $(PYTEST) -m "$$left"
+	command -v npm >/dev/null || left="$${left:+$$left and }not npm"; \
+	command -v java >/dev/null && command -v mvn >/dev/null || { left="$${left:+$$left and }not maven"; \
+		echo "The day of HAPI's client is left out: it needs java and mvn."; }; $(PYTEST) -m "$$left"
 
 newest: ## run all tests with the newest versions that pyproject.toml allows, in an environment of its own
 	@rm -f .venv-newest/.installed-test

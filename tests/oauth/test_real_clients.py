@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from fcntl import LOCK_EX, flock
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,41 +26,19 @@ from fhir_server.app import create_app
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import change_account, find_account
 from fhir_server.application.identity.clients import Client, ClientKind, register
+from tests import npm
 from tests.factories import runtime_on, settings_in
 from tests.live import free_port, serving
 from tests.oauth.conftest import EC, PASSWORD, PATIENT_SCOPES, Person, query_of
 from tests.world import World
 
-HERE = Path(__file__).parent / "clients"
-BUILD = Path(__file__).parents[2] / "build" / "clients"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """Lay the scripts out beside the npm packages, which are installed once; processes of one run take turns."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / "turn").open("w") as turn:
-        flock(turn, LOCK_EX)
-        for path in filter(Path.is_file, HERE.iterdir()):
-            copy_changed(path, BUILD / path.name)
-        installed = BUILD / "node_modules" / "package-lock.json"
-        if is_other(HERE / "package-lock.json", installed):
-            command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
-            subprocess.run(command, cwd=BUILD, check=True)
-            copy_changed(HERE / "package-lock.json", installed)
-    return BUILD / "node_modules"
-
-
-def copy_changed(source: Path, target: Path) -> None:
-    """Copy a file unless the same is there: another process may be reading it."""
-    if is_other(source, target):
-        copyfile(source, target)
-
-
-def is_other(source: Path, target: Path) -> bool:
-    return not target.exists() or target.read_bytes() != source.read_bytes()
+    return npm.install()
 
 
 @pytest.fixture
@@ -118,7 +95,7 @@ def run_node(script: str, base: str, human: Human | None = None, **environment: 
     """Run a script; when it prints an address, walk there and type back where the browser ended."""
     known = {"PATH": f"{Path(str(which('node'))).parent}:/usr/bin:/bin"} | environment
     with subprocess.Popen(
-        ["node", script, base], cwd=BUILD, env=known, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ["node", script, base], cwd=npm.BUILD, env=known, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         answer = ""
