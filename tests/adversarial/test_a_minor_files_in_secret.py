@@ -6,7 +6,7 @@ totals is compared.
 
 import pytest
 
-from tests.adversarial.two_worlds import KINDS, SECRET, Side, sides, told
+from tests.adversarial.two_worlds import FILLED, KINDS, SECRET, Side, sides, told
 from tests.world import OF_PATIENT
 
 KIND = next(kind for kind in KINDS if kind.by == "ines")
@@ -61,7 +61,7 @@ WAYS = {way.__name__: way for way in (simplified, unclaimed, in_a_batch)}
 def seen(side: Side, who: str) -> dict[str, str]:
     """Return what somebody is told of the whole space, and the totals of everything."""
     totals = {path: side.get(who, path.format(space=side.ids["ines"])).get_json()["total"] for path in TOTALS}
-    return told(side, who, "2026-01-01T00:00:00Z") | {path: str(total) for path, total in totals.items()}
+    return told(side, who, FILLED) | {path: str(total) for path, total in totals.items()}
 
 
 @pytest.mark.parametrize("way", WAYS)

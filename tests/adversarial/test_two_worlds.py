@@ -17,7 +17,7 @@ from fhir_server.application.reading.joining import includes
 from fhir_server.domain.audit import audit_event
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.surroundings import Ports
-from tests.adversarial.two_worlds import BATCH, KINDS, Deed, Kind, Side, differences, sides, told, unknown_names
+from tests.adversarial.two_worlds import BATCH, FILLED, KINDS, Deed, Kind, Side, differences, sides, told, unknown_names
 from tests.engines import ENGINES, MongoEngine, MongoServer
 from tests.holds import holds
 from tests.http.cases import decide, look, queued
@@ -121,7 +121,7 @@ def told_apart(pair: tuple[Side, Side], kind: Kind, deed: Deed) -> dict[str, tup
         deed(side)
     found = {}
     for who in kind.blind:
-        first, second = (told(side, who, "2026-03-01T00:00:00Z") for side in pair)
+        first, second = (told(side, who, FILLED) for side in pair)
         found |= {f"{who}: {what}": (first[what], second[what]) for what in first if first[what] != second[what]}
     return found
 

@@ -39,6 +39,8 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)|\d\d:\d\d:\d
 _OPAQUE = re.compile(r"(_page=|page=|jti:)[A-Za-z0-9_\-%]+")
 _QUERY = re.compile(r'"query":"([A-Za-z0-9+/=]+)"')
 SECRET = "INVISIBLE_REPRESENTANTS_LEGAUX"
+FILLED = (START + timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+"""After the worlds are filled, and before any deed: what was filled in one instant comes in the order of random ids."""
 BATCH = 20
 """Deeds between two comparisons."""
 
@@ -147,9 +149,11 @@ def sides(tmp_path: Path, kind: Kind, ports: Callable[[Path], Ports] | None = No
         _fill(side, kind)
         side.runtime.ports.clock.at = START + kind.after
         opened.append(side)
-    yield opened[0], opened[1]
-    for side in opened:
-        side.runtime.ports.store.close()
+    try:
+        yield opened[0], opened[1]
+    finally:
+        for side in opened:
+            side.runtime.ports.store.close()
 
 
 def _fill(side: Side, kind: Kind) -> None:
@@ -435,4 +439,4 @@ def _type_of(side: Side, id_: str) -> str:
     )
 
 
-__all__ = ["KINDS", "Difference", "Kind", "Runtime", "Side", "differences", "sides", "told", "unknown_names"]
+__all__ = ["FILLED", "KINDS", "Difference", "Kind", "Runtime", "Side", "differences", "sides", "told", "unknown_names"]
