@@ -9,9 +9,9 @@ from tests import npm
 
 DAYS = {
     "fhir-kit-client": [
-        "capabilities", "create", "update", "conditional update", "JSON Patch", "history", "history of a type", "version",
-        "transaction", "pages", "previous page", "include and revinclude", "search by POST", "compartment", "$everything",
-        "batch",
+        "capabilities", "create", "update", "conditional update", "JSON Patch", "history", "history of a type",
+        "version", "transaction", "pages", "previous page", "include and revinclude", "search by POST", "compartment",
+        "$everything", "batch",
     ],
     "fhirclient": ["create", "update", "JSON Patch", "transaction", "patient", "pages", "references", "content"],
     "medplum": [

@@ -53,6 +53,7 @@ def test_a_history_comes_in_pages_of_which_each_is_sealed_for_its_caller(world: 
     assert "entry" not in world.get("martin", f"{path}?_count=0").get_json()
 
 
+@holds("MCSD-91-1")
 def test_a_window_of_time_shows_the_versions_from_an_instant_or_those_current_then(world: World):
     path = change(world, "nour", 3)  # at ten, eleven and noon
 
