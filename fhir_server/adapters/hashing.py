@@ -7,6 +7,7 @@ Source: BLAKE2 (RFC 7693), keyed, salted and personalised.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from hashlib import blake2b
 
 from consent_rules.vocabulary import NO_SPACE, PatientId
@@ -14,6 +15,8 @@ from fhir_server.ports.vault import SWITCH
 
 TOKEN_BYTES = 8
 _NAME_BYTES = 16
+_KEPT = 65_536
+"""Hashes of tokens that are kept in memory, some 20 MB: most tokens of an audit event are those of the one before."""
 
 
 class Hashes:
@@ -23,19 +26,21 @@ class Hashes:
         """Keep the key."""
         self._key = index_key
         self._switches: dict[str, bytes] = {}
+        self._token = lru_cache(_KEPT)(self._hash_of_token)
+        self._of_compartment = lru_cache(_KEPT // 64)(self._keyed)
 
     def tokens(self, compartment: PatientId, tokens: Collection[str]) -> list[bytes]:
         """Return the hashes of tokens in one compartment, eight bytes each."""
-        if not tokens:
-            return []
+        return [self._token(compartment, token) for token in tokens]
+
+    def _hash_of_token(self, compartment: PatientId, token: str) -> bytes:
+        hashed = self._of_compartment(compartment).copy()
+        hashed.update(token.encode())
+        return hashed.digest()
+
+    def _keyed(self, compartment: PatientId) -> blake2b:
         salt = blake2b(compartment.encode(), digest_size=_NAME_BYTES).digest() if compartment else b""
-        keyed = blake2b(digest_size=TOKEN_BYTES, key=self._key, salt=salt, person=b"token")
-        found = []
-        for token in tokens:
-            hashed = keyed.copy()
-            hashed.update(token.encode())
-            found.append(hashed.digest())
-        return found
+        return blake2b(digest_size=TOKEN_BYTES, key=self._key, salt=salt, person=b"token")
 
     def lookup(self, tokens: Collection[str]) -> list[bytes]:
         """Return the hashes of lookup tokens; in the directory they equal the hashes from `tokens`."""
