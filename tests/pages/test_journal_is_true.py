@@ -24,6 +24,8 @@ from fhir_server.registry import REGISTRY, AccessRule
 from tests.factories import a_caller
 
 AT = datetime(2026, 7, 2, 9, 0, tzinfo=UTC)
+TARGETS = {Interaction.READ: "/x", Interaction.VREAD: "/x/_history/1", Interaction.HISTORY: "/x"}
+"""What stands behind the type in the target of a reading of one resource; a history of a type has no target."""
 CAMILLE = Requester(RequesterKind.PATIENT, person="Patient/camille", client="Device/notebook")
 
 
@@ -89,7 +91,13 @@ def test_an_app_cannot_take_the_place_of_the_pages(line):
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_every_kind_of_event_has_its_own_sentence(line, language):
     rows = [row for row in REGISTRY.values() if row.access is not AccessRule.DIRECTORY]
-    deeds = [AuditedInteraction(interaction.value, row.name) for row in rows for interaction in row.interactions]
+    deeds = [
+        AuditedInteraction(interaction.value, row.name, target=row.name + TARGETS[interaction])
+        if interaction in TARGETS
+        else AuditedInteraction(interaction.value, row.name)
+        for row in rows
+        for interaction in row.interactions
+    ]
     deeds += [AuditedInteraction(step, "") for step in ("login", "logout", "authorize", "revoke")]
     deeds.append(AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE))
     spoken = {}

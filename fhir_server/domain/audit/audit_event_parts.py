@@ -31,7 +31,8 @@ _BY_URI = "5"
 """Type of the address of the server (http://hl7.org/fhir/network-type)."""
 _USED = "Consent"
 _GATHERINGS = types_under(AccessRule.GATHERING)
-_READINGS = frozenset({Interaction.READ, Interaction.VREAD, Interaction.HISTORY, Interaction.SEARCH})
+_OF_MANY = frozenset({Interaction.HISTORY, Interaction.SEARCH})
+"""The readings that are about many resources when they have no target."""
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
@@ -151,11 +152,11 @@ def subject_of(audited: AuditedInteraction, named: tuple[str, ...]) -> str:
     """Return the reference of the one resource that an interaction was about; "" for a search or when there is none.
 
     named: the references that the interaction named, from `named_of`.
-    The subject is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the target of a
-    reading, or the first reference of a write. A reading of many resources has none: a mark on the first of them would
+    The subject is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the first
+    reference. A reading of many resources, such as the history of a type, has none: a mark on the first of them would
     tell that a hidden one comes before.
     """
-    if audited.query or (audited.interaction in _READINGS and audited.target not in named):
+    if audited.query or (audited.interaction in _OF_MANY and not audited.target):
         return ""
     type_ = SUBJECTS.get(audited.transaction, "")
     return next((reference for reference in named if reference.startswith(type_)), "")
