@@ -15,6 +15,7 @@ from tests.engines import MongoEngine, SqliteEngine
 from tests.factories import a_resource, an_id, creating
 
 MARKER = ".installation"
+BY_TIME = "SELECT name FROM sqlite_master WHERE name = 'trail_by_time'"
 
 
 @pytest.fixture
@@ -58,7 +59,8 @@ def make_as_earlier(engine):
         with closing(sqlite3.connect(data(engine) / name)) as connection:
             connection.execute("DROP TABLE meta")
     with closing(sqlite3.connect(data(engine) / "habilis.sqlite3")) as connection:
-        connection.executescript("DROP TABLE outbox; DROP TABLE leases; DROP TABLE counters; PRAGMA user_version = 1")
+        connection.executescript("DROP TABLE outbox; DROP TABLE leases; DROP TABLE counters; DROP INDEX trail_by_time")
+        connection.execute("PRAGMA user_version = 1")
 
 
 EARLIER = pytest.mark.parametrize("earlier", [False, True], ids=["this version's", "an earlier version's"])
@@ -150,10 +152,24 @@ def test_an_installation_of_an_earlier_version_starts_and_is_marked(filled):
     for _ in range(2):
         filled.open().store.check()
         filled.close()
+    with closing(sqlite3.connect(data(filled) / "habilis.sqlite3")) as connection:
+        assert connection.execute(BY_TIME).fetchone()
     mark = (data(filled) / "contents" / MARKER).read_text().strip()
     for name in ("habilis.sqlite3", "keys.sqlite3"):
         with closing(sqlite3.connect(data(filled) / name)) as connection:
             assert connection.execute("SELECT value FROM meta").fetchall() == [(mark,)]
+
+
+def test_a_step_that_finds_its_index_takes_it_as_it_is(filled):
+    path = data(filled) / "habilis.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {version - 1}")
+        assert connection.execute(BY_TIME).fetchone()
+    filled.open().store.check()
+    filled.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
 
 
 def test_a_first_start_that_was_cut_short_is_finished(tmp_path):

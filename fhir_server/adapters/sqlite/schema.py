@@ -103,7 +103,7 @@ CREATE INDEX counters_by_expiry ON counters (expires);
 """
 
 _BY_TIME = """
-CREATE INDEX trail_by_time ON trail (json_extract(dates, '$."date"[0]'), id) WHERE dates IS NOT NULL;
+CREATE INDEX IF NOT EXISTS trail_by_time ON trail (json_extract(dates, '$."date"[0]'), id) WHERE dates IS NOT NULL;
 """
 
 
