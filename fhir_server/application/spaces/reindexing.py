@@ -11,7 +11,7 @@ from dataclasses import replace
 import orjson
 
 from consent_rules.vocabulary import NO_SPACE, PatientId
-from fhir_server.application.core import operator_acts
+from fhir_server.application.core import audit_log, operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.spaces.default_consents import facts_without_template
@@ -76,7 +76,7 @@ def _write(runtime: Runtime, writes: tuple[Write, ...]) -> None:
     if not writes:
         return
     try:
-        runtime.ports.store.commit(Change((), writes))
+        audit_log.commit(runtime, Change((), writes))
     except StoreConflict:
         for write in writes if len(writes) > 1 else ():
             _write(runtime, (write,))
