@@ -35,9 +35,16 @@ def _checked_base(_context: click.Context, option: click.Parameter, base: str) -
 @click.option("--auditor-token-file", type=_FILE, help="File with the token of an auditor.")
 @click.option("--submission", type=_FILE, help="A valid ITI-65 transaction for that patient; its documents stay there.")
 @click.option(
-    "--guide", "guides", multiple=True, type=click.Choice([guide.name for guide in GUIDES]), help="Only this."
+    "--guide", "guides", multiple=True, type=click.Choice([guide.name for guide in GUIDES]), help="Only this guide."
 )
-@click.option("--format", "form", default="text", type=click.Choice(["text", *_FORMATS]), show_default=True)
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    type=click.Choice(["text", *_FORMATS]),
+    show_default=True,
+    help="Form of the report.",
+)
 def conformance(  # noqa: PLR0913 - one parameter for each option
     *,
     base: str,
@@ -49,7 +56,7 @@ def conformance(  # noqa: PLR0913 - one parameter for each option
     guides: tuple[str, ...],
     form: str,
 ) -> int:
-    """Ask a FHIR server what the guides require of it.
+    """Ask any FHIR server what the guides require of it.
 
     Prints each requirement; for one that does not hold, also the request, the answer and what was expected.
     The status is 1 when a SHALL does not hold. Tokens are read from files and never printed.
