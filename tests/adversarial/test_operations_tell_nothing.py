@@ -17,7 +17,9 @@ PCP = {
     "code": "PCP",
 }
 OF_A_PATIENT = [one.name for one in OPERATIONS if one.type == "Patient" and one.instance]
-FOR_PROFESSIONALS = {"explain", "break-glass", "regulation-access", "everything", "meta", "summary"}
+FOR_PROFESSIONALS = {"explain", "break-glass", "regulation-access", "everything", "meta", "summary", "validate"}
+"""Operations that a professional may call; `meta` and `validate` are readings of the resource, and answer as a read."""
+READINGS = [("meta", None), ("validate", None), ("validate", {"resourceType": "Patient", "gender": "none"})]
 NOT_FOR_PROFESSIONALS = [name for name in OF_A_PATIENT if name not in FOR_PROFESSIONALS]
 MODES = [("awa-btg", "break-glass"), ("roux-samu", "regulation-access")]
 
@@ -60,6 +62,28 @@ class TestIsThereASpace:
         assert answered(call(ward, who, operation)) == unknown
         call(ward, "camille", "close-space")
         assert answered(call(ward, who, operation)) == unknown
+
+    @pytest.mark.parametrize(("operation", "body"), READINGS, ids=["meta", "validate", "validate-a-body"])
+    @pytest.mark.parametrize("who", ["nour", "zoe", "chu-ehr", "other-ehr"])
+    def test_a_reading_of_the_patient_is_answered_as_the_read(self, ward, who, operation, body):
+        """Whoever may not read the patient now gets the bytes of an unknown one; whoever may is told no more by it."""
+        unknown = answered(call(ward, who, operation, UNKNOWN, body))
+        assert unknown[0] == 404
+
+        def demand_as_the_read():
+            read = ward.get(who, f"/Patient/{ward.ids['camille']}").status_code
+            answer = answered(call(ward, who, operation, body=body))
+            assert answer[0] == read
+            assert read == 200 or answer == unknown
+            return read
+
+        assert demand_as_the_read() == (200 if who.endswith("-ehr") else 404)
+        ward.agree("camille", "chu")
+        assert demand_as_the_read() == (404 if who == "zoe" else 200)
+        ward.agree("camille", "nour", "deny")
+        assert demand_as_the_read() == (200 if who.endswith("-ehr") else 404)
+        call(ward, "camille", "close-space")
+        assert demand_as_the_read() == 404
 
     @pytest.mark.parametrize(("who", "operation"), MODES)
     def test_an_emergency_that_cannot_be_opened_is_refused_alike(self, ward, who, operation):

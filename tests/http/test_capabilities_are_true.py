@@ -34,6 +34,14 @@ OF_A_PATIENT = (
 UNKNOWN = "11111111-2222-4333-8444-555555555555"
 
 
+def value_of(type_: str, name: str, kind: str) -> str:
+    """Return a value of a parameter; a composite one takes a value of each of its components."""
+    if kind != "composite":
+        return VALUES[kind]
+    params = {param.name: param for param in REGISTRY[type_].search}
+    return "$".join(VALUES[params[component].type] for component in params[name].components)
+
+
 def asked(world: World, type_: str, name: str, kind: str) -> str:
     """Return a query that uses one parameter, and names the patient where the type wants one."""
     camille = world.ids["camille"]
@@ -42,9 +50,9 @@ def asked(world: World, type_: str, name: str, kind: str) -> str:
     if name.endswith(".identifier") and name.split(".", maxsplit=1)[0] in ("patient", "subject"):
         return f"{name}={CAMILLE}"
     if type_ == "Patient":
-        return f"_id={camille}" if name == "_id" else f"_id={camille}&{name}={VALUES[kind]}"
+        return f"_id={camille}" if name == "_id" else f"_id={camille}&{name}={value_of(type_, name, kind)}"
     first = f"patient={camille}&" if type_ in OF_A_PATIENT else ""
-    return f"{first}{name}={UNKNOWN if name == '_id' else VALUES[kind]}"
+    return f"{first}{name}={UNKNOWN if name == '_id' else value_of(type_, name, kind)}"
 
 
 @pytest.mark.parametrize(("type_", "name", "kind"), PARAMETERS)
