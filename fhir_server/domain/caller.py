@@ -11,7 +11,7 @@ from fhir_server.domain.supervision import NO_SUPERVISION, Supervision
 from fhir_server.domain.values import ClientId, GrantId
 
 NO_GRANT = GrantId("")
-"""In place of a grant: for whom an event or a command names, and who may read nothing."""
+"""The grant id of a caller who is only named by an event or a command, and who may read nothing."""
 SERVER = ClientId("habilis")
 """Client id of this server itself: of its pages for signing in, and of its operator's commands."""
 
@@ -138,7 +138,7 @@ class Caller:
 
     @classmethod
     def of_event(cls, requester: Requester, client_id: ClientId, display: str, origin: Origin) -> Self:
-        """Return whom an event of the authorization server names, and who may read nothing."""
+        """Return a caller who is only named by an event of the authorization server, and may read nothing."""
         is_professional = requester.kind is RequesterKind.PROFESSIONAL
         purpose = Purpose.TREATMENT if is_professional else Purpose.PATIENT_REQUEST
         granted = Granted(id=NO_GRANT, client_id=client_id, requester=requester, purpose=purpose, display=display)
@@ -146,7 +146,7 @@ class Caller:
 
     @classmethod
     def of_server(cls) -> Self:
-        """Return the server itself, as the party of what happens by time alone."""
+        """Return the server itself, as the caller for what happens by time alone."""
         return cls.of_operator("Habilis")
 
     @classmethod

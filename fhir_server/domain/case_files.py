@@ -27,16 +27,16 @@ SYSTEM = "urn:habilis:case"
 _RULES = f"{SYSTEM}-rule"
 WAITING = tokens.exact_token("case", SYSTEM, "waiting")
 DECLARED_EVIDENCE = "declared-evidence"
-"""Rule of a contest of somebody who has declared an agreement in the space."""
+"""Rule of a case in which somebody is contested who has declared an agreement in the space."""
 ACCESS = "access"
-"""Rule of a contest of somebody who has declared nothing there: the person is blocked, and it counts against nobody."""
+"""Rule of a case in which somebody is contested who has declared nothing there: it only blocks, and never counts."""
 ADMISSION = "admission"
-"""Rule of a contest of an establishment's statement that the patient is in its care; it counts against nobody."""
+"""Rule of a case that contests an establishment's statement that it cares for the patient; it counts against nobody."""
 EMERGENCY = "emergency"
-"""Rule of a contest about an emergency: it never counts against anybody, so that emergencies stay possible."""
+"""Rule of a case that contests an emergency access; it counts against nobody, so that nobody hesitates to use one."""
 _COUNTED_NEVER = frozenset({ACCESS, ADMISSION, EMERGENCY})
 _MOST_EVENTS = 50
-"""How many audit events one case names, the first ones."""
+"""The most audit events that one case names; later ones are left out."""
 
 
 class CaseKind(Code):
@@ -62,11 +62,11 @@ class Case:
 
     rule: the rule or ceiling. who: reference of the person, establishment or software concerned, None when it is about
     several. reason: the rule in a sentence, None when its code says enough. display: the name of `who`, None when
-    unknown. evidence: codes and counts. events: relative references of audit events. times: how often it happened; to
-    two digits when a ceiling is met very often. contester: reference of who contests. block: reference of the Consent
-    by which the contest blocks the person.
+    unknown. evidence: codes and counts. events: relative references of audit events. times: how often it happened,
+    rounded to two significant digits when a ceiling is reached very often. contester: reference of the person who
+    contests. block: reference of the Consent by which the contest blocks the person.
     confidential: whether guardians learn nothing of it (B10).
-    decided_at, decided_by, comment: of the decision.
+    decided_at, decided_by, comment: when and by whom the case was decided, and the reasons.
     """
 
     id: str
@@ -96,15 +96,16 @@ class Case:
 
     @property
     def stands(self) -> bool:
-        """Whether the case counts against whom it is about: undecided, or decided against them."""
+        """Whether the case counts against the party that it is about: it is undecided, or decided against them."""
         return self.outcome in (None, CaseOutcome.NOT_JUSTIFIED)
 
 
 def case_id(key: bytes, kind: CaseKind, who: str, rule: str, day: datetime, *where: str) -> str:
     """Return the id of the one case of a kind, about somebody, by a rule, on a day (UTC) and in a space.
 
-    key: of the server, so that nobody who sees an id in the audit log can try out about whom it is.
-    where: the id of the patient, and by whom and how, for a case that each of several people may open.
+    key: the server's secret key. Without it, nobody who sees an id in the audit log can find out by trial whom the case
+    is about.
+    where: the id of the patient; for a case that each of several people may open, also who opens it and how.
     """
     text = "\0".join((kind, who, rule, f"{day:%Y-%m-%d}", *(where or (NO_SPACE,))))
     return str(UUID(bytes=hmac.digest(key, text.encode(), "sha256")[:16], version=4))
@@ -126,7 +127,7 @@ def against(who: str) -> str:
 
 
 def opened_again(before: Case, now: Case) -> Case:
-    """Return a case after the same thing happened again: it counts; one that was withdrawn waits for a decision again.
+    """Return a case that counts one more occurrence; a case that was withdrawn waits for a decision again.
 
     What the officer has decided stays decided.
     """

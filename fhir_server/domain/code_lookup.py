@@ -22,7 +22,7 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether codes belong somewhere. display: the right one of the code that does. message: why not, or a warning."""
+    """Whether a code belongs. display: the right one of the code that belongs. message: why none does, or a warning."""
 
     holds: bool
     display: str = ""
@@ -30,7 +30,7 @@ class Verdict:
 
 
 def expand(value_set: ValueSet, text: str, start: int, count: int | None, language: str) -> Expansion:
-    """Return one page of the codes whose code begins with a text, or of whose display a word does.
+    """Return one page of the concepts whose code begins with a text, or whose display has a word that begins with it.
 
     text: compared without case and accents, "" for every code. count: None for all.
     """
@@ -46,7 +46,7 @@ def _is_meant(concept: Concept, wanted: str, language: str) -> bool:
 
 
 def of_system(system: CodeSystem, code: str, display: str, language: str) -> Verdict:
-    """Tell whether a code system has a code. display: to compare with, "" for none."""
+    """Tell whether a code system has a code. display: the one that the client states, to be checked; "" for none."""
     concept = system.concepts.get(code)
     if concept is None:
         return Verdict(holds=False, message=f"the code is not among the {len(system.concepts)} that this server knows")
@@ -69,7 +69,7 @@ def of_value_set(value_set: ValueSet, codings: Iterable[tuple[Coded, str]], lang
 
 
 def _compared(concept: Concept, display: str, language: str) -> Verdict:
-    """Compare a display with those that the server holds: another one is a fault of the display, not of the code."""
+    """Compare a display with those that the server holds; a wrong display is no fault of the code."""
     right = concept.display(language)
     shown = {fold(one) for one in (concept.fr, concept.en, right) if one}
     if display and fold(display) not in shown:

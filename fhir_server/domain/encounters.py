@@ -53,7 +53,7 @@ class Stay:
 
 
 def demand_minimal(encounter: Json, root: str) -> None:
-    """Refuse an Encounter that says more than who, where and when. root: of expressions.
+    """Refuse an Encounter that says more than who, where and when. root: the FHIRPath of the Encounter.
 
     Raises: Problem(BUSINESS_RULE) naming each such element.
     """

@@ -26,7 +26,7 @@ PROOF = "urn:habilis:proof"
 GRADE = "urn:habilis:grade"
 """Extension: how strong the evidence is, a code of consent_rules.vocabulary.Grade."""
 ACCESS_AT = "urn:habilis:access-at"
-"""Extension: when the access was that a notice tells of later."""
+"""Extension: when the access happened, in a notice that is given some time after it."""
 _LANGUAGE = "fr"
 """A notice is stored once, in French; the page says the same in the language of its reader."""
 _NAMED_DOCUMENTS = 20

@@ -8,7 +8,10 @@ from consent_rules.visibility import AccessFacts, Interval, micros
 from fhir_server.registry import AccessRule, types_under
 
 UNGATHERING = types_under(AccessRule.DOCUMENT, AccessRule.TRACE, AccessRule.NOTICE)
-"""Types that contain no documents: their own facts decide, together with the documents in `Facts.documents`."""
+"""Types that do not gather documents: a resource is visible only to a reader whom its own facts admit.
+
+`Facts.documents` can only add a further condition.
+"""
 
 AUTHORED = ("creation", "date")
 """Date search parameters that say when a document was written, the more reliable one first."""
@@ -36,11 +39,11 @@ class Facts:
     dates: the interval of each date search parameter that has a value.
     documents: for a List, the ids of its DocumentReferences, in order. A List is visible when one of these documents is
         visible, or when a clause with `owned_by` admits the List's own access facts; an empty List is judged by its own
-        access facts alone. For an AuditEvent or a Communication: the documents that it is about. It is visible when a
-        clause admits its own access facts and, where the clause says `of_seen`, one of these documents is visible or
-        was visible until its deletion (`Visibility.documents`). For `of_waiting` a document counts also while it is
-        sealed from the patient, and not once it is deleted. If it is about no document, its own access facts
-        decide.
+        access facts alone. For an AuditEvent or a Communication: the documents that it is about. The event or notice is
+        visible when a clause admits its own access facts and, where the clause says `of_seen`, one of these documents
+        is visible or was visible until its deletion (`Visibility.documents`). Where the clause says `of_waiting`, a
+        document counts also while it is sealed from the patient, and no longer once it is deleted. An event or notice
+        about no document is judged by its own access facts alone.
     """
 
     access: AccessFacts

@@ -20,7 +20,7 @@ from consent_rules.vocabulary import Code
 CEILINGS = frozenset(item.name for item in fields(Ceilings) if item.type == "int" or item.type is int)
 """The ceilings that are whole numbers."""
 OF_EVERYBODY = frozenset({"breaker_contests", "breaker_days", "failed_codes_an_hour", "failed_codes_an_hour_in_all"})
-"""The ceilings for which nobody may have other numbers."""
+"""The ceilings that are the same for everybody: no exception can be registered for them."""
 PROFESSION = "profession:"
 
 
@@ -95,7 +95,7 @@ class Supervision:
         return replace(self, suspensions=(*others, suspension))
 
     def begun(self, suspension: Suspension) -> Self:
-        """Return the supervision with a suspension that begins by itself; one that there is stays as it is."""
+        """Return the supervision with a suspension that begins by itself, unless the subject is suspended already."""
         return self if self.of(suspension.subject) else self.with_suspension(suspension)
 
     def ended(self, suspension: Suspension) -> Self:

@@ -94,7 +94,8 @@ class Handled:
 class LaneState:
     """What is in one lane. oldest: since when the message that has waited longest is ready, None when none is ready.
 
-    ready: messages to be handled now. later: messages that are not due. attempts: the most of any of these.
+    ready: messages to be handled now. later: messages that are not due. attempts: the highest number of failed attempts
+    of one of these messages.
     """
 
     lane: str
@@ -106,9 +107,11 @@ class LaneState:
 
 
 class Outbox(Protocol):
-    """The messages of all lanes, for the workers; each method is one read or one atomic write. StoreUnavailable.
+    """The messages of all lanes, for the workers; each method is one read or one atomic write.
 
-    An instant that is compared with `now` is the caller's affair: the store has no clock.
+    Raises: StoreUnavailable, from each method.
+
+    The caller passes the present instant as `now`: the store has no clock.
     """
 
     def ready(self, lane: str, now: datetime, limit: int) -> tuple[Pending, ...]:
@@ -131,9 +134,9 @@ class Outbox(Protocol):
         """Return the lease of a lane; number 0 when nobody ever had it."""
 
     def take_over(self, seen: Lease, holder: str) -> Lease | None:
-        """Make a holder the next one of a lane if its lease is still the one that was seen; else return None.
+        """Give a lane to a new holder if its lease is still `seen`, and return the new lease; else return None.
 
-        From then on every change fails that says under an earlier lease what became of a message.
+        From then on, a change that handles a message of the lane under an earlier lease fails.
         """
 
     def beat(self, lease: Lease) -> Lease | None:
@@ -143,7 +146,7 @@ class Outbox(Protocol):
         """End a lease that is still held, so that the next contender need not wait; `holder` is None then."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait until a commit of this process has put a message; return False when so many seconds pass before that."""
+        """Wait until a commit of this process has put a message; return False when `seconds` pass without one."""
 
     def wake(self) -> None:
         """End the present or the next `wait` of this process."""

@@ -98,8 +98,8 @@ class Filters(Protocol):
 class Snapshot(Protocol):
     """Reads from one moment, that of the first read: all its reads are consistent, and later commits are not visible.
 
-    No data of a patient is read without a Visibility, except where a docstring says so (docs/threat-model.md has the
-    list).
+    No data of a patient is read without a Visibility, except by the methods marked "System-level", which answer whoever
+    asks, and where another docstring says so (docs/threat-model.md has the list).
     """
 
     def load_space(self, patient: PatientId) -> Space | None:
@@ -147,16 +147,17 @@ class Snapshot(Protocol):
         """
 
     def find_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> Page:
-        """Return one page of the visible audit events of all spaces and of none that match, in the order of their date.
+        """Return one page of the matching visible audit events of all spaces and of no space, in order of their dates.
 
-        The filter must hold everywhere, else nothing is found; of its clauses only those count that ask for no
-        document. span: the half-open time in which the events happened. looks: at so many events of the span the store
-        looks at most, so a page may hold few or none of those that match. Its `next` is where the store stopped, None
-        when it looked at all. `sort` has no effect, and neither has `ids`. Erased spaces have no events.
+        The filter must be one for all spaces (`Visibility.everywhere`); otherwise nothing is found. Its clauses that
+        ask for a document show nothing. span: the half-open time in which the events happened. looks: the most events
+        of the span that the store examines, so that a page may hold only some of the matches, or none. `next` of the
+        page is where the store stopped, None when it has examined the whole span. `search.sort` and `search.ids` have
+        no effect. Erased spaces have no events.
         """
 
     def count_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> int | None:
-        """Return how many events `find_everywhere` would find in all; None when the span holds more than `looks`."""
+        """Return how many events `find_everywhere` finds on all pages; None when the span holds more than `looks`."""
 
     def locate_all(self, type_: str, ids: Iterable[str]) -> Mapping[str, PatientId]:
         """Return the compartment of each of these ids that was used, for any caller, as `locate`. System-level."""
@@ -182,7 +183,7 @@ class Write:
     """One resource as it shall be after the change.
 
     after: the new current version. body b"" with deleted False means that only marks and facts change, and the version
-        stays. If its tokens and lookup are empty, as in whatever the store returns, the stored ones stay too.
+        stays. If its tokens and lookup are empty, the stored ones stay too; the store itself returns them empty.
     expected: (version, mark) before the change; (0, 0) when the resource must not exist yet.
     """
 

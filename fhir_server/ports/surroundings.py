@@ -67,7 +67,7 @@ class AuditRepository(Protocol):
     """The audit repository of the operator. Each call ends within a time limit."""
 
     name: str
-    """By which the position of the feed is kept: another repository begins anew."""
+    """Names the repository whose place in the feed is stored; the feed to a repository with a new name begins now."""
 
     def feed(self, path: str, content: bytes) -> tuple[int, bytes]:
         """Send a resource to a path below the base, "" for the base; return the status and the body of the answer.

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 SWITCH = "switch"
-"""The kind of what the operator sets for the whole server: a few entries, which every request asks for."""
+"""The kind of entries that the operator sets for the whole server, such as a lockdown: a few, read at each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Vault(Protocol):
 
 
 def put_unless_held(vault: Vault, entry: Secret, now: datetime) -> bool:
-    """Store an entry in place of an expired one; store nothing and return False when one of its name is in force.
+    """Store an entry in place of an expired one; store nothing and return False if its kind and key have a valid one.
 
     Of several callers who meet an expired entry at once, more than one may be told True; one entry is stored then.
     """

@@ -37,8 +37,8 @@ class _Walk:
     """What the check collects on its way through one resource.
 
     fragments: references of the form `#id`. contained: types of the contained resources by id.
-    inside: whether the check is in a contained resource. shell: whether resources in entries are left to their own
-        check.
+    inside: whether the check is in a contained resource. shell: whether the check skips the resources in entries, which
+        the caller checks one by one.
     depth: the deepest nesting of elements that is allowed.
     """
 

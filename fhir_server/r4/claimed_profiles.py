@@ -56,9 +56,9 @@ class _Step:
 class _Condition:
     """One row: how often an element may occur below each of its parents, and which value it must have.
 
-    below: the path of the parents. fixed: a JSON value that it must contain, None for any. codes: its allowed values,
-    empty for any. limits_values: whether some value breaches the condition. is_met_by_any: whether one item meets it,
-    whatever the item is.
+    below: the path of the parents. fixed: a JSON value that the element must contain, None for any. codes: the allowed
+    values, empty for any. limits_values: whether there are values that breach the condition. is_met_by_any: whether any
+    one item, with whatever value, meets the condition.
     """
 
     below: str

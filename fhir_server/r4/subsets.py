@@ -21,7 +21,7 @@ SUMMARIES = ("true", "text", "data", "count", "false")
 """Values of `_summary`; "count" asks for no resource, "false" for whole ones."""
 _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension"})
 _MODIFIERS = frozenset({"status", "active", "mode", "link", "deceasedBoolean", "deceasedDateTime"})
-"""Elements of one type or another that change what the rest means."""
+"""Modifier elements of any type: they change what the other elements of the resource mean."""
 _LOCAL = re.compile(rb'"reference":"#([^"]+)"')
 
 

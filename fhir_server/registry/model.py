@@ -134,7 +134,7 @@ class ResourceType:
     stored_as: the type as which the store holds the resources; "" for the type itself.
     refused: elements that a resource of the type may not have here.
     by_server: whether only the server itself writes the type.
-    unconditional: whether nothing of the type is created on a condition, or named by criteria in a write.
+    unconditional: whether the type takes no conditional writes: neither If-None-Exist nor criteria in the URL.
     care_dates: date parameters that say when the care took place; the first one with a value counts.
     documentation: what the CapabilityStatement says besides, "" for nothing.
     """

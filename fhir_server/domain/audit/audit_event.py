@@ -292,7 +292,8 @@ def _agent_tokens(caller: Caller) -> frozenset[str]:
 def _entity_tokens(has_patient: bool, role: str | None) -> frozenset[str]:  # noqa: FBT001 - a key of the cache
     """Return the tokens of the patient and of the system object of an event.
 
-    The other entities have none: a reader from whom they are removed would find by their type that they were there.
+    The other entities have none: a reader who gets the event without them could find by a search for their type that
+    they were there.
     role: of the system object, None for none.
     """
     found: set[str] = set()

@@ -64,8 +64,9 @@ class Outcome:
     confidential: the event itself is hidden from guardians, whatever it is about (B10).
     about: ids of documents that the interaction named through another resource: a List, a content, a Consent or an
         audit event.
-    beyond: whether the event is about no document, whatever the request named: a search also showed what nothing that
-        it named has led to, or the request was refused before anything that it named was looked up.
+    beyond: whether the event counts as about no document, whatever the request named. This is so when a search also
+        showed resources to which nothing that it named has led, and when the request was refused before the server
+        looked up anything that it named.
     """
 
     code: OutcomeCode = OutcomeCode.DONE
@@ -88,7 +89,7 @@ class Outcome:
 
 
 def interaction_of(kind: EventKind, *, target: str = "") -> AuditedInteraction:
-    """Return an interaction of a kind, with the codes of its row: the usual one when there are several."""
+    """Return an interaction of a kind of event, with the codes of its row; the first when the row has several."""
     row = ROWS[kind]
     named = None if kind is kind_by_codes(row.interactions[0], row.resource_type or "", row.operation) else kind
     return AuditedInteraction(
@@ -97,11 +98,11 @@ def interaction_of(kind: EventKind, *, target: str = "") -> AuditedInteraction:
 
 
 NO_DOCUMENT = "00000000-0000-4000-8000-000000000000"
-"""Stands for the names of a request that are visible to no reader: an id that is never issued."""
+"""An id that is never issued; an event about it is about a document that no reader sees."""
 
 
 def as_readable(kind: EventKind, outcome: Outcome) -> Outcome:
-    """Return the outcome of an event; only auditors read one about a case in the audit log of a space (V22)."""
+    """Return the outcome to record: only auditors may read an event about a case in the audit log of a space (V22)."""
     if kind not in _OF_OFFICERS:
         return outcome
     return replace(outcome, confidential=True, about=(NO_DOCUMENT,), beyond=False)
@@ -110,9 +111,9 @@ def as_readable(kind: EventKind, outcome: Outcome) -> Outcome:
 def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
     """Return the ids of the documents that an event is about: those that the request named, and those that it wrote.
 
-    A search that names nothing, or an event that is `beyond` what the request names, is about no document: else naming
-    a document that is none would hide the event from the patient. Any other search that names only things that are no
-    documents, and led to none, is about `NO_DOCUMENT`.
+    A search that names nothing, and any event whose outcome is `beyond`, is about no document: otherwise a caller could
+    hide a search from the patient by also naming a document that does not exist. A search that names only other things,
+    none of which leads to a document, is about `NO_DOCUMENT`.
     """
     if outcome.beyond:
         return ()
@@ -135,8 +136,9 @@ def bounded(audited: AuditedInteraction) -> AuditedInteraction:
 def part_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None) -> str:
     """Return the part of the audit log that an event belongs to, for readers who may read only some parts (H4).
 
-    Only the patient's side and auditors read "choice" and "refusal". A professional who read why their own request was
-    refused, or that it asked for a hidden document, would learn what the answer did not reveal.
+    Only the patient's side reads "choice", and only the patient's side and auditors read "refusal". A professional who
+    read why their own request was refused, or that it asked for a hidden document, would learn what the answer did not
+    reveal.
     """
     of_the_side = caller.requester.kind in _OF_THE_SIDE
     if is_choice(audited.event_kind, audited.resource_type, of_the_side=of_the_side, in_a_space=patient is not None):

@@ -37,7 +37,7 @@ _BY_ACTION = {
     "D": Interaction.DELETE,
     "E": Interaction.SEARCH,
 }
-"""For an interaction that a later version may have recorded."""
+"""Interaction by the action of an event, for an event of a later version whose interaction is unknown here."""
 _KINDS = {kind.value: kind for kind in EventKind}
 _INTERACTIONS = {"search": Interaction.SEARCH} | {one.value: one for one in Interaction}
 (_CONTENT,) = types_under(AccessRule.CONTENT)

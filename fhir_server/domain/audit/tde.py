@@ -1,6 +1,7 @@
 """AuditEvents as the French platform for traces of events reads them: one subtype, two agents, a period.
 
-No resource satisfies BALP and this profile at once, so an event is stored as BALP wants it and rendered for who asks.
+No resource satisfies BALP and this profile at once, so an event is stored as BALP requires, and rendered as TDE for a
+client that asks for it.
 Source: ANS TDE 2.0.0, profile tde-auditevent (https://interop.esante.gouv.fr/ig/fhir/tde/): `subtype` 0..1,
 `period.start` 1..1, `agent` 0..2, `agent.who` 1..1.
 """
@@ -18,7 +19,7 @@ PROFILE = "https://interop.esante.gouv.fr/ig/fhir/tde/StructureDefinition/tde-au
 ASKED = ("_profile", PROFILE)
 """The search parameter by which a client asks for this rendering."""
 _NAMES = {"period-start": "date"}
-"""Search parameters of TDE by the one that means the same here: an event lasts no time."""
+"""Search parameters of TDE, each with ours of the same meaning: an event begins at its date and has no duration."""
 _MOST_AGENTS = 2
 
 
@@ -48,7 +49,7 @@ def rendered(body: bytes) -> bytes:
 
 
 def _agents(agents: list[Json]) -> list[Json]:
-    """Return the person first, then the software, then the server; an establishment only beside nobody else."""
+    """Return two agents: the person first, then the software, then the server; establishments are left out."""
     persons = [one for one in agents if one.get("requestor") and "reference" in one["who"]]
     software = [one for one in agents if "identifier" in one["who"] and one not in persons]
     servers = [one for one in agents if is_server(one)]

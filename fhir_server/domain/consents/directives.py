@@ -73,7 +73,7 @@ def speaks(consent: Json) -> bool:
 
 
 def access_of(patient: PatientId, *said: Directive) -> AccessFacts:
-    """Return who may see a Consent: the patient, whoever recorded it, and the actors whom it lets in.
+    """Return who may see a Consent: the patient, the person or software that recorded it, and actors whom it lets in.
 
     The actors do not see a Consent that withholds anything from anybody, because it would show them what others may not
     see. A Consent by which a minor limits a guardian is hidden from every guardian. Persons do not see a Consent that

@@ -1,1 +1,1 @@
-"""Which accesses nobody but their actor can explain, and the named rules that call the officer; no documents here."""
+"""Which accesses only their actor can explain, and the named rules that call the officer. No document is named here."""

@@ -1,4 +1,4 @@
-"""What one actor did lately, in bounded state: spaces entered without explanation, emergencies, refusals, duty.
+"""What one actor did lately, in bounded state: spaces entered without explanation, emergencies, refusals, duty hours.
 
 Spaces are counted once each, and noting the same access twice changes nothing, so that a message may be handled again.
 Instants are whole hours since 1970.
@@ -15,9 +15,9 @@ _KEPT_HOURS = 30 * DAY
 _KEPT_SPACES = 1000
 _KEPT_DUTY = 2 * DAY
 _ENOUGH, _MANY = 20, 400
-"""Spaces from which a habit is read, and from which on the count is halved so that old habits fade."""
+"""The fewest accesses that show a habit, and the number above which the counts are halved so that old habits fade."""
 _PRIOR, _PRIOR_ALONE = 10, 2
-"""Accesses that everybody is taken to have made before the first one, and how many of them without the own team."""
+"""Accesses with which every count begins, and how many of them count as made where nobody of the own team has been."""
 
 
 def hour_of(at: datetime) -> int:
@@ -30,12 +30,12 @@ class Conduct:
     """One actor in one establishment.
 
     last: hour of the latest access, None before the first. doubtful: by space, the first and the last hour of entries
-    without any explanation. emergencies, refusals: by space, the last hour in the last day. entered: the same for all
-    entries. strays: the same for entries with any doubt. duty: hours of the last two days with an access beyond
-    question. stems: by space, what national numbers of people born at one place in one month share.
-    counted, alone: how many accesses were settled, and for how many of these neither the patient nor the own team
-    stands. judged, solitary: how many spaces were settled, and in how many the actor was alone with the patient.
-    alone_in: by space, the hour of the first of these entries.
+    without any explanation. emergencies, refusals, entered, strays: by space, the hour of the latest emergency,
+    refusal, entry, and entry that is not fully explained, each within the last day. duty: hours of the last two days
+    with a fully explained access. stems: by doubtful space, the digits of the holder's national number that people born
+    at one place in one month share. counted, alone: how many accesses were settled, and how many of these were not
+    fully explained. judged, solitary: how many accesses were settled, and in how many spaces the actor was alone with
+    the patient. alone_in: by space, the first hour in which the actor was alone with the patient.
     """
 
     last: int | None = None
@@ -53,7 +53,7 @@ class Conduct:
     alone_in: dict[str, int] = field(default_factory=dict)
 
     def note(self, access: Accessed, doubt: Doubt, stem: str | None = None) -> None:
-        """Note an access as it is seen now. stem: of the national number of the space's holder."""
+        """Note an access, with the doubt that there is now. stem: as in `stems`, for the holder of the space."""
         hour, space = hour_of(access.at), access.space
         self.last = max(self.last or hour, hour)
         if access.refused:
@@ -73,7 +73,7 @@ class Conduct:
             self.duty.add(hour)
 
     def settle(self, space: str, hour: int, doubt: Doubt, *, alone: bool = False) -> None:
-        """Note what is left of the doubt about an access when evidence has had its time to arrive.
+        """Note how much doubt is left about an access, once evidence has had its time to arrive.
 
         alone: nobody else of the establishment has entered the space lately, and nobody has recorded the care.
         """
@@ -97,7 +97,7 @@ class Conduct:
         self.stems.pop(space, None)
 
     def forget(self, now: int) -> None:
-        """Drop what is older than any rule looks, and the oldest of too many spaces."""
+        """Drop what is too old for every rule, and the oldest spaces beyond the most that are kept."""
         self.doubtful = {space: span for space, span in self.doubtful.items() if span[1] > now - _KEPT_HOURS}
         for space in sorted(self.doubtful, key=lambda one: self.doubtful[one][1])[:-_KEPT_SPACES]:
             del self.doubtful[space]
@@ -111,7 +111,7 @@ class Conduct:
         self.stems = {space: stem for space, stem in self.stems.items() if space in self.doubtful}
 
     def new_doubts(self, now: int, hours: int) -> int:
-        """Return how many spaces the actor entered for the first time in these last hours, without explanation."""
+        """Return in how many spaces the first entry without explanation was within these last hours."""
         return sum(now - hours < first <= now for first, _ in self.doubtful.values())
 
     def was_there_before(self, space: str, at: int) -> bool:
@@ -119,35 +119,37 @@ class Conduct:
         return space in self.alone_in and self.alone_in[space] <= at - 2
 
     def is_on_duty(self, at: int, hours: int) -> bool:
-        """Tell whether the actor did something beyond question some hours before or after."""
+        """Tell whether the actor has a fully explained access at most so many hours before or after."""
         return not self.duty.isdisjoint(range(at - hours, at + hours + 1))
 
     def is_astray(self, at: int, percent: int, few: int) -> bool:
-        """Tell whether an actor of a team has entered a space where no other member of the team has been.
+        """Tell whether it is unusual for the actor to enter a space where nobody of the own team has been.
 
-        A pharmacist of the whole house often does so, and a nurse who helps another ward does so all day.
-        percent: of the spaces entered, what is seldom. few: spaces around this hour, what is less than a day's help.
+        It is not unusual for a pharmacist of the whole house, who does so often, nor for a nurse on a day of help in
+        another ward. percent: the share of the actor's accesses below which this is seldom. few: the most such spaces
+        around this hour that are not yet a day's help.
         """
         return self.counted >= _ENOUGH and self.alone * 100 < self.counted * percent and self._strays_near(at) <= few
 
     def surprise(self, at: int) -> float:
         """Return how surprising it is that the actor enters where nobody of the own team has been, in bits.
 
-        The share of such entries among the actor's own says it; an actor who makes several of them around this hour
-        helps another unit, and each of them surprises less. Somebody of whom little is known makes one in five.
+        The smaller the share of such entries among the actor's accesses, the greater the surprise. Several of them
+        around this hour show that the actor helps another unit, so that each surprises less. For an actor without any
+        past the share is one in five.
         """
         share = (self.alone + _PRIOR_ALONE) / (self.counted + _PRIOR)
         return max(0.0, -log2(share) - log2(max(1, self._strays_near(at))))
 
     def is_hardly_ever_alone(self, percent: int) -> bool:
-        """Tell whether the actor was alone with hardly any earlier patient. percent: what is hardly any."""
+        """Tell whether the actor was alone with hardly any earlier patient: in less than `percent` of the accesses."""
         return self.judged >= _ENOUGH and (self.solitary - 1) * 100 < self.judged * percent
 
     def _strays_near(self, at: int) -> int:
         return sum(abs(hour - at) < DAY // 2 for hour in self.strays.values())
 
     def neighbours(self, now: int) -> int:
-        """Return how many holders of the spaces doubted in the last day were born in one place and month."""
+        """Return the most holders of spaces newly doubtful in the last day who were born in one place and month."""
         counts: dict[str, int] = {}
         for space, stem in self.stems.items():
             if self.doubtful[space][0] > now - DAY:

@@ -1,4 +1,4 @@
-"""Explain first: which evidence stands for an access that its actor could not make alone.
+"""Explain first: which evidence explains an access, counting only what its actor could not have produced alone.
 
 Source: statement V19 (docs/rules-index.csv); Fabbri and LeFevre, "Explanation-based auditing",
 https://arxiv.org/abs/1109.6880.
@@ -24,10 +24,10 @@ def explain(access: Accessed, around: Around) -> Explanation | None:
 
 
 def doubt_of(explanation: Explanation | None) -> Doubt:
-    """Return how much an access with this explanation still needs one.
+    """Return how much doubt is left about an access that has this explanation, or none.
 
-    An admission and a deposit explain an access of every member of the establishment: those who have nothing to do
-    with the patient, too.
+    An admission and a deposit leave some doubt: they explain an access by any member of the establishment, also by one
+    who has nothing to do with the patient.
     """
     if explanation is None:
         return Doubt.FULL

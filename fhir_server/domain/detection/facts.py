@@ -12,7 +12,7 @@ from consent_rules.vocabulary import Code, Grade
 
 
 class Explanation(Code):
-    """Evidence for an access that its actor could not make alone, the strongest first (V19).
+    """Evidence that explains an access and that its actor could not have produced alone, the strongest first (V19).
 
     NAMED: a third party named the actor, as in a referral. THIRD_PARTY: a third party named only the establishment.
     """
@@ -27,8 +27,9 @@ class Explanation(Code):
 class Doubt(Code):
     """How much an access needs an explanation.
 
-    NONE: the patient, a third party who names the actor, or the actor's team explains it. SOME: only the establishment
-    does, and this explains an access of its whole staff. FULL: nobody but the actor does.
+    NONE: the patient, a third party who names the actor, or the actor's team explains it. SOME: only something about
+    the establishment explains it, which would explain an access by anybody of its staff. FULL: nobody but the actor
+    explains it.
     """
 
     NONE = "none"
@@ -51,12 +52,12 @@ class Tie(Code):
 class Oddity(Code):
     """What is unusual about one access.
 
-    OFF_DUTY: its actor did nothing else that is beyond question some hours before and after. ALONE: nobody else of the
-    establishment has entered the space for some days, and nobody says that it cares for the patient now. UNUSUAL: the
-    actor is hardly ever alone with a patient. RETURNS: this too, and the actor was alone there before, some hours ago
-    or more. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor seldom enters where nobody of the own team
-    has been. OWN_WORD: the establishment filed something lately, but nobody says that it cares for the patient now:
-    only the actor does.
+    OFF_DUTY: its actor has no fully explained access in the hours before and after. ALONE: nobody else of the
+    establishment has entered the space for some days, and nobody says that the establishment cares for the patient now.
+    UNUSUAL: as ALONE, and the actor is hardly ever alone with a patient. RETURNS: as UNUSUAL, and the actor was alone
+    in this space before, more than an hour ago. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor seldom
+    enters where nobody of the own team has been. OWN_WORD: the establishment filed something lately, but only the actor
+    says that it cares for the patient now.
     """
 
     OFF_DUTY = "off-duty"
@@ -106,7 +107,7 @@ class Accessed:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is known of a space around an access when the access is judged, without the actor's own acts.
+    """What is known, when an access is judged, of what others did in the space around the time of the access.
 
     named: a third party named the actor. care: a third party recorded care by the establishment. deposit: the
     establishment filed something that everybody may see. teammate: another member of the actor's team entered on

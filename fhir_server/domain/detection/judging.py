@@ -1,6 +1,6 @@
-"""The two looks at an access: at once, for what many accesses show together, and when evidence has had its time.
+"""Judging an access twice: at once, for what many accesses show together, and when evidence has had its time to arrive.
 
-Whoever calls keeps the state and finds what is around the access; a look may be repeated.
+The calling code stores the state and finds what others did around the access; an access may be judged again.
 Source: statements V19 and V20 (docs/rules-index.csv).
 """
 
@@ -23,7 +23,9 @@ _SUPPORTED = (Grade.PATIENT, Grade.THIRD_PARTY)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The holder of a space. stem: what national numbers of one birth place and month share; None when unknown.
+    """The holder of a space.
+
+    stem: the digits of the national number that people born at one place in one month share; None when unknown.
 
     ended_at: when the patient died or the space was closed, None while it is open.
     """
@@ -35,9 +37,9 @@ class Holder:
 def at_once(
     access: Accessed, around: Around, holder: Holder, known: tuple[Conduct, Peers], numbers: Detection
 ) -> Iterator[Hit]:
-    """Note an access in what is known of its actor and their peers, and yield what the rules of conduct say.
+    """Note an access in the conduct of its actor and of the peers, and yield the hits of the rules of conduct.
 
-    known: the conduct of the actor and of the peers; both change.
+    known: the conduct of the actor, and that of the peers; both are changed.
     """
     conduct, peers = known
     doubt, before, now = doubt_of(explain(access, around)), conduct.last, hour_of(access.at)
@@ -72,10 +74,11 @@ def settled(
 def unexpected(
     access: Accessed, doubt: Doubt, known: tuple[Conduct, Strangers], numbers: Detection, *, is_settled: bool
 ) -> Hit | None:
-    """Note an access among those of readers whom nobody expects in a space, and say whether they are too many.
+    """Note a reader whom nobody expects in a space; return a hit when there are too many such readers.
 
-    known: the conduct of the actor, and the readers of the space; the latter change. is_settled: evidence has had its
-    time to arrive. Whoever enters on better evidence than a declaration shows that the own unit cares for the patient.
+    known: the conduct of the actor, and the unexpected readers of the space; the latter are changed. is_settled:
+    whether evidence has had its time to arrive. A reader who enters on better evidence than a declaration shows that
+    their unit cares for the patient: the other readers of this unit are then forgotten.
     """
     conduct, strangers = known
     if access.grade in _SUPPORTED and access.team is not None:
@@ -90,9 +93,9 @@ def unexpected(
 
 
 def surprise(access: Accessed, doubt: Doubt, conduct: Conduct, numbers: Detection, *, is_settled: bool) -> float:
-    """Return how surprising an access is, in bits; 0 when the actor has to do with the patient.
+    """Return how surprising an access is, in bits; 0 when it is fully explained, or was refused.
 
-    is_settled: the hours after the access are known, too; then an actor who is off duty surprises more.
+    is_settled: whether the hours after the access are known too; then an actor who is off duty surprises more.
     """
     if access.refused or doubt is Doubt.NONE:
         return 0.0
@@ -119,7 +122,7 @@ def oddities(access: Accessed, around: Around, conduct: Conduct, numbers: Detect
 
 
 def is_off_duty(hour: int, conduct: Conduct, numbers: Detection) -> bool:
-    """Tell whether the actor did nothing beyond question some hours before and after."""
+    """Tell whether the actor has no fully explained access in the hours before and after."""
     return not conduct.is_on_duty(hour, int(numbers.on_duty.exact.total_seconds()) // 3600)
 
 

@@ -9,15 +9,15 @@ from statistics import median
 
 _HOURS = 24
 _HIGHEST = 63
-"""Counts above it are counted as this one."""
+"""A higher count is stored as this one."""
 _FEW = 5
-"""Fewer peers than this say nothing about today."""
+"""With fewer peers than this, their counts of today do not raise a limit."""
 _FULL = 100_000
 """A histogram with so many counts is halved, so that old habits fade."""
 
 
 def usual(counts: Sequence[int]) -> tuple[float, float]:
-    """Return the median of counts and their median absolute deviation; of nothing, zero."""
+    """Return the median of counts and their median absolute deviation; zeros when there are no counts."""
     if not counts:
         return 0.0, 0.0
     middle = median(counts)
@@ -60,7 +60,7 @@ class Peers:
     by_day: Histogram = field(default_factory=Histogram)
 
     def note(self, person: str, hour: int, in_hour: int, in_day: int) -> None:
-        """Note a person's counts; those of an earlier hour than the latest known change nothing."""
+        """Note a person's counts; counts of an hour before the latest known hour are ignored."""
         if hour < self.hour:
             return
         self._roll(hour)
@@ -90,7 +90,7 @@ class Peers:
 
 
 def _limit(past: tuple[float, float], now: Sequence[int], floor: int, deviations: int) -> float:
-    """Return the limit of the past, or of today's peers when it is higher: then something happens to all of them."""
+    """Return the higher of two limits: by the past, and by the peers' present counts, high on a busy day for all."""
     present = usual(now) if len(now) >= _FEW else (0.0, 0.0)
     return max(floor - 1, *(middle + deviations * max(apart, 1.0) for middle, apart in (past, present)))
 

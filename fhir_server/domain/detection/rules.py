@@ -14,9 +14,10 @@ from fhir_server.domain.detection.peers import Peers
 
 
 def celebrity(latest: Accessed, readers: Iterable[tuple[str | None, float]], numbers: Detection) -> Hit | None:
-    """Readers of one space in a day whom nobody expects there. readers: of each the unit, and the surprise in bits.
+    """Readers of one space in a day whom nobody expects there. readers: the unit of each, and the surprise in bits.
 
-    A unit counts once, by its most surprising reader: several of one unit care for the patient together.
+    A unit counts once, by its most surprising reader, because several readers of one unit care for the patient
+    together.
     """
     units: dict[str | None, float] = {}
     for unit, bits in readers:
@@ -81,7 +82,8 @@ def ended(
 ) -> Hit | None:
     """An access, or an attempt, some time after the patient's death or the closing of the space.
 
-    Where the establishment explains it, it rings only for an actor who seldom enters without the own team.
+    An access that only the establishment explains is a hit only for an actor who seldom enters where nobody of the own
+    team has been.
     """
     if ended_at is None or access.at < ended_at + numbers.after_end.exact or doubt is Doubt.NONE:
         return None

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from fhir_server.domain.detection.conduct import DAY
 
 _MOST = 100
-"""How many readers are remembered, the latest ones."""
+"""The most readers that are remembered; the earliest are forgotten first."""
 
 
 @dataclass(slots=True)
 class Strangers:
-    """entered: by person, the hour of the latest entry in doubt, the unit, and the greatest surprise in bits."""
+    """The unexpected readers of one space in the last day.
+
+    entered: by person, the hour of the latest surprising entry, the unit, and the greatest surprise in bits.
+    """
 
     entered: dict[str, tuple[int, str | None, float]] = field(default_factory=dict)
 
@@ -33,9 +36,9 @@ class Strangers:
         self.entered.pop(person, None)
 
     def drop_unit(self, unit: str, but: str) -> None:
-        """Forget the readers of a unit that is known to care for the patient. but: the person who shows this."""
+        """Forget the readers of a unit that is known to care for the patient, except `but`, a person who shows it."""
         self.entered = {who: one for who, one in self.entered.items() if one[1] != unit or who == but}
 
     def readers(self) -> Iterator[tuple[str | None, float]]:
-        """Yield the unit and the surprise of each."""
+        """Yield the unit and the surprise of each reader."""
         yield from ((unit, bits) for _, unit, bits in self.entered.values())

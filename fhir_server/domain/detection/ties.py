@@ -1,4 +1,4 @@
-"""What an actor and the holder of a space have in common by the directory, and the rule that weighs it and what is odd.
+"""What the directory says an actor and the holder of a space have in common, and a rule that weighs it with oddities.
 
 Source: statement V20 (docs/rules-index.csv).
 """
@@ -38,9 +38,9 @@ def ties(actor: Traits, holder: Traits) -> tuple[Tie, ...]:
 def weighed(
     access: Accessed, doubt: Doubt, shared: Collection[Tie], odd: Collection[Oddity], numbers: Detection
 ) -> Hit | None:
-    """Return the hit of one access by what its actor and the holder share and by what is odd, None for too little.
+    """Return the hit of an access by its actor's ties to the holder and by its oddities, None for too few points.
 
-    Oddities alone make a hit only for an actor who is alone with the patient, and hardly ever is.
+    Without a tie, oddities make a hit only when the actor is alone with the patient and is hardly ever alone with one.
     """
     if doubt is Doubt.NONE or not (shared or Oddity.UNUSUAL in odd):
         return None

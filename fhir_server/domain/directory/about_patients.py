@@ -16,7 +16,8 @@ _OF_PATIENTS = frozenset(name for name, row in REGISTRY.items() if row.access no
 def faults(row: ResourceType, resource: Json, root: str) -> list[Issue]:
     """Return a fault for each element by which a resource of the directory would be about a patient.
 
-    row: of its type; another type has no such fault. root: of expressions.
+    row: of the type of the resource; a type outside the directory has no such fault. root: the FHIRPath of the
+    resource.
     """
     if row.access is not AccessRule.DIRECTORY:
         return []

@@ -1,4 +1,4 @@
-"""By which keys a patient is found by traits: the family name with the birth date, and these with one more trait.
+"""The index keys of a patient's traits: the family name with the birth date, and these two with one more trait.
 
 No key holds one trait alone, so that the store shows neither how often a name nor how often a birth date occurs. Names
 are folded: case, accents, hyphens, apostrophes and the order of their words make no difference.
@@ -43,7 +43,7 @@ def keys_of(patient: Json) -> frozenset[str]:
 
 
 def keys_asked(patient: Json) -> frozenset[str]:
-    """Return the keys that whoever matches the traits of a patient has, all of them; empty when too few are stated.
+    """Return the keys that a patient must have, all of them, to match the stated traits; empty when too few are stated.
 
     A family name, a whole birth date, and a given name or the code of the birth place are the least.
     """
@@ -59,14 +59,14 @@ def keys_asked(patient: Json) -> frozenset[str]:
 
 
 def number_asked(patient: Json) -> tuple[str, str] | None:
-    """Return the (system, value) by which somebody is looked for, a national one before others; None for none."""
+    """Return the identifier (system, value) that is looked for, preferably a national one; None when none is stated."""
     numbers = [one for one in patient.get("identifier", ()) if one.get("system") and one.get("value")]
     numbers.sort(key=lambda one: one["system"] not in INS_SYSTEMS)
     return (str(numbers[0]["system"]), str(numbers[0]["value"])) if numbers else None
 
 
 def contradicts(asked: Json, recorded: Json) -> bool:
-    """Tell whether a trait that is stated and recorded differs: then a number that was mistyped names somebody else."""
+    """Tell whether a stated trait differs from the recorded one: then a mistyped number is that of somebody else."""
     dates = str(asked.get("birthDate", "")), str(recorded.get("birthDate", ""))
     pairs = [
         ({dates[0]} - {""}, {dates[1]} - {""}),

@@ -1,4 +1,4 @@
-"""The identity traits of a patient, which a person sees who may look patients up and has no other basis.
+"""The identity traits of a patient: all that is shown to somebody who may look patients up and has no other ground.
 
 The traits are enough to be sure of the person before asking for consent, and no more: no address, no telecom, no
 relatives, no professional who treats the patient, and no identifier of another register.

@@ -24,7 +24,7 @@ _KEPT = {
     "RelatedPerson": ("identifier", "name", "patient", "relationship"),
     "Device": ("identifier", "deviceName"),
 }
-"""What of a party of the Bundle a DocumentReference contains; the rest stays in the document."""
+"""The elements that a contained copy of a party of the Bundle has, by type; the others stay in the document alone."""
 
 
 def metadata_of(bundle: Json) -> Generated:
@@ -115,7 +115,7 @@ def _kept(resource: Json) -> Json:
 def _party(
     reference: Json, parties: Mapping[str, Json], draft: Draft, element: str, allowed: frozenset[str] = _AUTHORS
 ) -> Json:
-    """Return a reference to a party: contained when it is in the Bundle, as it is otherwise."""
+    """Return a reference to a party: to a contained copy when the party is in the Bundle, otherwise unchanged."""
     known = parties.get(str(reference.get("reference", "")))
     if known is None:
         return reference

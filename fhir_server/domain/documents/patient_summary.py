@@ -68,7 +68,7 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Where the summary stands: base URL of the server, ids of Bundle, Composition and author; at: a FHIR instant."""
+    """What a summary is named by: base URL of the server; ids of Bundle, Composition and author; at: a FHIR instant."""
 
     base: str
     ids: tuple[str, str, str]

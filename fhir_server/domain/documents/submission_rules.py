@@ -107,7 +107,7 @@ def _binary_faults(document: Document, attachment: Json, where: str) -> Iterator
 
 
 def _native_faults(document: Document, attachment: Json, where: str) -> Iterator[Issue]:
-    """Yield what is wrong with the attachment of a FHIR document: no bytes are those of the Bundle (MHD 4.2.4)."""
+    """Yield what is wrong with the attachment of a FHIR document, which must state no hash and no size (MHD 4.2.4)."""
     if not document.is_fhir:
         return
     if str(attachment.get("contentType")).partition(";")[0].strip() not in FHIR_TYPES:

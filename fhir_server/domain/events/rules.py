@@ -85,7 +85,7 @@ class Choice(Enum):
 
 
 class Secrecy(Enum):
-    """By what it is judged who on the patient's side may know of an event.
+    """What decides who on the patient's side may know of an event.
 
     DOCUMENTS: by the documents that it names or writes; a reader who sees none of them does not see the event.
     OPEN: everybody who reads the journal may know. HOLDER: only the patient, because an account is personal.

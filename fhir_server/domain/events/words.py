@@ -68,7 +68,7 @@ GRADES: Mapping[Grade, str] = MappingProxyType(
         Grade.DECLARED: "Nobody else has confirmed it.",
     }
 )
-"""How strong the evidence of a declared agreement is, after `PROOFS` in the notice to the patient (V7)."""
+"""How strong the evidence of a declared agreement is: words that follow those of `PROOFS` in the notice (V7)."""
 WITHOUT_LOGIN = "the software %(app)s, in the name of %(person)s, without that person’s own login,"
 """Who acted, when software named a person who had not logged in (V5)."""
 WANTED = "wanted to %(act)s"

@@ -32,7 +32,7 @@ ITERATE = "iterate"
 MAX_IDS = 200
 LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _ITERATES = frozenset({ITERATE, "recurse"})
-"""`:recurse` is the name of the modifier in R3."""
+"""Modifiers that repeat an include; in R3 the modifier is called `:recurse`."""
 _TRACES = types_under(AccessRule.TRACE)
 _LISTED = ("item", "List")
 

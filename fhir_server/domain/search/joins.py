@@ -90,8 +90,9 @@ def references_of(row: ResourceType) -> Iterator[SearchParam]:
 def targets_of(row: ResourceType, param: SearchParam) -> tuple[str, ...]:
     """Return the types that can be searched to which a parameter may lead, sorted.
 
-    The patient in whose space a resource is, is a Patient. A search of the directory leads to the directory alone. What
-    an audit event is about leads to no directive: an event shows nobody else the Consent that let somebody in (H4).
+    The parameter that names the patient of a resource leads to Patient alone. A parameter of a directory type leads to
+    the directory alone. A parameter of audit events that may name any type leads neither to Consents nor to audit
+    events: an event shows nobody else the Consent that let somebody in (H4).
     """
     if param.name in _OF_THE_PATIENT and row.names_patient:
         return (PATIENT,)
