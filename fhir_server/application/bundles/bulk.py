@@ -1,6 +1,7 @@
 """Planning many writes for a load in bulk: the rules are those of every write, and whole batches are committed at once.
 
-Nobody else changes the spaces meanwhile, so that a plan is not made again. Only invented people are loaded like this.
+This is for use while nobody else changes the spaces, because a plan is not made again. Only invented people are loaded
+like this.
 """
 
 from collections.abc import Iterable, Iterator

@@ -53,9 +53,9 @@ NO_HANDLER = Handler({})
 def write(runtime: Runtime, caller: Caller, request: WriteRequest) -> Written | None:
     """Create, replace, patch or delete a resource; return None after a deletion.
 
-    A creation with a condition returns the existing resource that meets the condition. An update by criteria that the
-    caller sees nothing meet is a creation. A deletion does nothing if the resource does not exist or the caller does
-    not see it.
+    A creation with a condition returns the existing resource that meets the condition. An update by criteria is a
+    creation if the caller sees no resource that meets the criteria. A deletion does nothing if the resource does not
+    exist or the caller does not see it.
     Raises: Problem for a fault that the handler of the type finds, and for a denial.
     """
     row, creates = request.row, request.interaction is Interaction.CREATE
@@ -90,9 +90,9 @@ def plan_of(request: WriteRequest) -> Callable[[UnitOfWork], Written | None]:
 
 
 def _plan_only_new(plan: Callable[[UnitOfWork], Written | None], work: UnitOfWork) -> Written | None:
-    """Plan a write that must create its resource: what exists stays, for a caller who may write it (RFC 9110, 13.1.2).
+    """Plan a write that must create its resource (RFC 9110, 13.1.2); an existing resource stays as it is.
 
-    Raises: as the plan; Problem(VERSION_CONFLICT) for an existing resource, so that nothing is committed.
+    Raises: as the plan, such as a denial; Problem(VERSION_CONFLICT) when the resource exists.
     """
     written = plan(work)
     if written is not None and not written.created:
@@ -111,13 +111,13 @@ def _plan_matching(work: UnitOfWork, request: WriteRequest) -> Written | None:
 
 
 def settled_by_match(work: UnitOfWork, request: WriteRequest) -> WriteRequest | None:
-    """Return a write by criteria as one of the resource that meets them; None for a deletion of nothing.
+    """Turn a write by criteria into a write of the resource that meets them; None for a deletion that nothing meets.
 
     An update that nothing meets becomes a creation.
     Source: https://hl7.org/fhir/R4/http.html#cond-update, #3.1.0.7.1 (delete) and #patch.
-    Raises: Problem(MULTIPLE_MATCHES); NOT_FOUND for a patch of nothing; INVALID when the resource has another id than
-    the match; METHOD_NOT_ALLOWED for a type that no criteria name, and for a client that chooses the id of a new
-    resource; VERSION_CONFLICT when nothing can have the version that If-Match demands.
+    Raises: Problem(MULTIPLE_MATCHES); NOT_FOUND for a patch that nothing meets; INVALID when the resource has another
+    id than the match; METHOD_NOT_ALLOWED for a type that cannot be written by criteria, and for a client that chooses
+    the id of a new resource; VERSION_CONFLICT when If-Match demands a version and nothing meets the criteria.
     """
     row, wanted = request.row, request.resource.get("id")
     if row.unconditional:

@@ -106,7 +106,9 @@ def _is_of_directory(entry: Entry) -> bool:
 
 
 def _settled(work: UnitOfWork, writes: list[Entry]) -> Iterator[Entry]:
-    """Yield the writes, each by criteria as one of what met them before the transaction; a deletion of nothing goes.
+    """Yield the writes; a write by criteria becomes one of the resource that met them before the transaction.
+
+    A deletion by criteria that nothing meets is left out.
 
     Raises: as `handlers.settled_by_match`.
     """
@@ -145,7 +147,7 @@ def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
 
 
 def _note_secrets(work: UnitOfWork, writes: list[Entry]) -> None:
-    """Note what the entries name, before any look-up: a failure is as confidential as that (B10)."""
+    """Note what the entries name, before any look-up: a failure is as confidential as what it names (B10)."""
     work.names(*(f"{entry.type}/{entry.id}" for entry in writes if entry.method != "POST" and entry.id))
     choices = [entry.resource for entry in writes if entry.type in _NAMING and entry.method in ("POST", "PUT")]
     work.carries(*choices)

@@ -83,7 +83,7 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> Case:
 def decide(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str) -> Case:
     """Record the decision about a case; a patient who contests is told in the same commit. comment: the reasons.
 
-    A suspension that the case has begun ends when it was justified, and goes on when it was not.
+    A suspension that the case has begun ends with the outcome `justified`, and goes on with `not-justified`.
 
     Raises: as `look`; Problem(INVALID) for an unknown outcome or no reasons; BUSINESS_RULE for a case that has ended.
     """
@@ -129,9 +129,9 @@ def _found(work: UnitOfWork, id_: str, letter: str) -> tuple[Stored, Case]:
 
 
 def _is_about(work: UnitOfWork, patient: PatientId, id_: str) -> bool:
-    """Tell whether a case is about the caller, who then learns no more than of an unknown id, in no audit log either.
+    """Tell whether a case is about the caller, who then gets the answer and the audit event for an unknown id.
 
-    Ids of cases can be computed from whom they are about, so that another answer would tell who contests.
+    Ids of cases follow from whom they are about, so that another answer could tell the caller who contests them.
     """
     stored = work.snapshot.read(TYPE, id_, whole_space(ReadingReason.REVIEW, patient))
     case = _case(stored) if stored else None
@@ -151,7 +151,7 @@ def _trace(work: UnitOfWork, case: Case) -> None:
 def _listed(access: Access, size: int, after: Place | None) -> Iterator[tuple[Case, Place]]:
     """Yield the cases of the queue with their places, without those of erased spaces and those about the caller.
 
-    A page is filled with what comes later, so that no short page tells that there is a case about its reader.
+    Later cases take the places of those left out, so that no short page tells its reader of a case about themselves.
     """
     while rows := access.snapshot.queue(TYPE, WAITING, DUE, size, after):
         for row in rows:

@@ -1,7 +1,7 @@
 """Emergency openings of an establishment: the officer is called on a day that has several times the usual number.
 
-An opening puts a message in its own commit, so that it waits for nothing and is never refused for its number. The
-worker counts it, and opens or renews the case of the establishment and the day.
+An opening only puts a message into its own commit, so that it waits for no count and is never refused because there are
+many. The worker counts it, and opens or renews the case of the establishment and the day.
 Source: statement V10 of docs/rules.md; docs/adr/0104-what-is-usual-for-an-establishment.md.
 """
 
@@ -63,7 +63,7 @@ def _opened(runtime: Runtime, case: Case) -> Change:
 
 
 def _noted(runtime: Runtime, place: str, at: datetime, name: str) -> tuple[int, int]:
-    """Count an opening in the past of its establishment; return the number of its day, and the usual one."""
+    """Add an opening to the daily counts of its establishment; return the count of its day and the usual count."""
     window, vault = runtime.profile.ceilings.emergency_usual_window.exact // _DAY, runtime.ports.vault
     entry = vault.get(_KIND, place, runtime.now())
     counts = msgspec.json.decode(entry.value, type=DailyCounts) if entry else DailyCounts()

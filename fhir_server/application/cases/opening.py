@@ -18,11 +18,11 @@ from fhir_server.ports.store import Snapshot, Write
 
 TERMS_LANE = "terms"
 _MOST_CONTESTS = 1000
-"""How many contests against one person are looked at; any limit in a rule profile is far below."""
+"""The most contests against one person that are looked at, far more than any limit of a rule profile."""
 
 
 def open_case(work: UnitOfWork, case: Case) -> Case:
-    """Plan a case, or that the stored case with this id counts once more; return it as it will be stored.
+    """Plan a new case, or count once more in the stored case with the same id; return the case as it will be stored.
 
     A worker plans on a UnitOfWork of the server itself, and commits `work.planned()`.
     """
@@ -46,7 +46,7 @@ def writes_of(snapshot: Snapshot, case: Case, stamp: datetime) -> tuple[Write, .
 
 
 def overdue_message(case: Case, at: datetime) -> Message:
-    """Return the message that has the worker tell when a case was not decided in time."""
+    """Return the message for the deadline of a case: the worker then records an event if the case is undecided."""
     text = orjson.dumps({"term": "case", "case": case.id}, option=orjson.OPT_SORT_KEYS)
     return Message(TERMS_LANE, f"case {case.id}", text, at, case.due, case.patient or None)
 
@@ -57,7 +57,7 @@ def keep(work: UnitOfWork, before: Stored, case: Case) -> None:
 
 
 def contesters_of(snapshot: Snapshot, who: str) -> dict[PatientId, frozenset[str]]:
-    """Return who contests somebody, by patient, where it stands: undecided, or decided against them (V13).
+    """Return who contests somebody, by patient, in the cases that count: undecided, or decided against them (V13).
 
     A patient counts once, however often they contest. System-level: tell nobody but the officer who they are.
     """
@@ -68,7 +68,7 @@ def contesters_of(snapshot: Snapshot, who: str) -> dict[PatientId, frozenset[str
 
 
 def contests_against(snapshot: Snapshot, who: str) -> tuple[Case, ...]:
-    """Return the contests that stand against somebody. System-level, as `contesters_of`."""
+    """Return the cases of contests that count against somebody. System-level, as `contesters_of`."""
     found = snapshot.compartments_with(TYPE, frozenset({case_files.against(who)}), _MOST_CONTESTS)
     cases = (find(snapshot, id_, patient) for patient, id_ in found)
     return tuple(case for case in cases if case)

@@ -1,7 +1,8 @@
-"""Suspensions of somebody's declarations: by the officer's own act, and as contests and decisions lead to.
+"""Suspensions of somebody's declarations: begun and ended by an officer, or because of contests and decisions.
 
-A suspension that began by itself ends when the officer decides that its case was justified, and one for contests also
-when too few contests stand. A suspension that officer or operator began ends only by their act.
+A suspension that began by itself ends when the officer decides its case as justified. One that began because of
+contests also ends when too few contests still count. A suspension that officer or operator began ends only by their
+act.
 Source: statement V13 of docs/rules.md; docs/adr/0105-suspensions-by-the-officer.md.
 """
 
@@ -56,7 +57,7 @@ def suspensions(runtime: Runtime, caller: Caller) -> tuple[Suspension, ...]:
 
 @command(EventKind.WORD_SUSPENDED)
 def suspend(runtime: Runtime, caller: Caller, subject: str, reason: str) -> None:
-    """Let no declaration of a subject open another space, as an officer. subject: a reference.
+    """As an officer, let no declaration of a subject open another space. subject: a reference.
 
     Raises: as `demand_officer`; Problem(INVALID) without a reason, or for a subject that is not on this server;
     FORBIDDEN about the officer's own declarations.
@@ -70,7 +71,7 @@ def suspend(runtime: Runtime, caller: Caller, subject: str, reason: str) -> None
 
 @command(EventKind.WORD_RESUMED)
 def resume(runtime: Runtime, caller: Caller, subject: str, reason: str) -> None:
-    """End a suspension, as an officer, and forget what counts against the subject.
+    """As an officer, end a suspension and forget what counts against its subject.
 
     Raises: as `suspend`; Problem(BUSINESS_RULE) when the subject is not suspended.
     """
@@ -83,8 +84,8 @@ def resume(runtime: Runtime, caller: Caller, subject: str, reason: str) -> None:
 def follow(runtime: Runtime, subject: str) -> None:
     """Bring the suspension of a subject in line with the contests and with what the officer has decided.
 
-    One human being who speaks for several patients counts once. It may be called again, by the process that stored a
-    contest or a decision and by the worker.
+    A person who contests for several patients counts once. Both the process that stored a contest or a decision and the
+    worker call this; it may be called again.
     """
     held, cleared = supervising.find(runtime).of(subject), breakers.cleared_at(runtime, subject)
     with runtime.ports.store.snapshot() as snapshot:
@@ -119,7 +120,7 @@ def _is_confirmed(contests: list[Case]) -> bool:
 
 
 def _demand_other(runtime: Runtime, caller: Caller, kind: EventKind, subject: str, reason: str) -> None:
-    """Demand an officer with a reason, who acts on what somebody else declares."""
+    """Refuse whoever is no officer, gives no reason, or acts on their own declarations."""
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, interaction_of(kind, target=subject), snapshot)
         demand_officer(access, "u")

@@ -1,8 +1,8 @@
 """Admissions and appointments, as an establishment's registered system records them: a minimal Encounter.
 
 The Encounter says who cares for the patient and when, and nothing about why. It becomes a fact of care of the grade
-`third_party`. It lets nobody in by itself. The patient is told when an establishment begins to say so, and each
-establishment may begin only so many in a day. An establishment that the patient blocks gets the same answers.
+`third_party`. By itself it lets nobody in. The patient is told when an establishment begins to state a stay, and each
+establishment may begin only a limited number in a day. An establishment that the patient blocks gets the same answers.
 Source: https://hl7.org/fhir/R4/encounter.html; statements V1 and V10 of docs/rules.md; docs/adr/0092-admissions.md.
 """
 
@@ -65,10 +65,10 @@ def record(work: UnitOfWork, request: WriteRequest) -> Written:
 
 @command(EventKind.ADMISSION_CHANGED)
 def change(work: UnitOfWork, request: WriteRequest) -> Written:
-    """Change or end what the caller's establishment said of a patient's care; an ended stay supports nothing.
+    """Change or end the stay that the caller's establishment recorded; a stay that has ended supports no access.
 
-    Whoever lets an ended stay go on begins again. Raises: as `record`; Problem(NOT_FOUND) for unknown Encounters and
-    those of other establishments alike.
+    A change that lets an ended stay go on counts as a new beginning. Raises: as `record`; Problem(NOT_FOUND) for
+    unknown Encounters and those of other establishments alike.
     """
     _demand_admission_system(work)
     demand_minimal(request.resource, request.expression)
@@ -88,7 +88,8 @@ def change(work: UnitOfWork, request: WriteRequest) -> Written:
 def _note(work: UnitOfWork, request: WriteRequest, after: Stored) -> None:
     """Plan the fact of care that an Encounter states, or its end; a beginning is counted and told to the patient.
 
-    Who does not see an earlier stay is told of this one: else the missing notice would tell that there is another.
+    A stay that is hidden from guardians does not replace the notice of an open one: a missing notice would tell
+    guardians of it.
     """
     fact = _fact(work, request, after.id)
     if fact is None:

@@ -53,7 +53,7 @@ _TOO_FAR = {
 def demand_few_followed(work: UnitOfWork, directive: Directive, patient: PatientId, root: str) -> None:
     """Refuse a carer who already follows as many other patients as the profile allows.
 
-    patient: id of the patient who names the carer. root: of expressions.
+    patient: id of the patient who names the carer. root: the FHIRPath of the Consent.
     System-level: this reads who is a carer in other spaces, and tells the patient only that the number is reached.
     If two patients name the same carer at the same instant, both Consents pass.
     Raises: Problem(BUSINESS_RULE).
@@ -97,7 +97,9 @@ _TOO_MANY = {
 
 
 def demand_few(work: UnitOfWork, said: tuple[Directive, ...], root: str) -> None:
-    """Refuse a Consent that would exceed a limit of the space. said: its directives. root: of expressions.
+    """Refuse a Consent that would exceed a limit of the space.
+
+    said: its directives. root: the FHIRPath of the Consent.
 
     Raises: Problem(BUSINESS_RULE).
     """
@@ -120,7 +122,7 @@ def demand_few(work: UnitOfWork, said: tuple[Directive, ...], root: str) -> None
 def recorded(work: UnitOfWork, said: Said, consent: Json, root: str) -> Said:
     """Return the directives of a choice as the caller may record them; who gave it comes from the token.
 
-    said: what the Consent compiles to. consent: with its id. root: of expressions.
+    said: what the Consent compiles to. consent: with its id. root: the FHIRPath of the Consent.
     Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far.
     """
     if not said and work.caller.requester.kind not in PATIENTS_SIDE:  # only the patient may state what holds anyway
@@ -142,7 +144,7 @@ def recorded(work: UnitOfWork, said: Said, consent: Json, root: str) -> Said:
 def verified(work: UnitOfWork, said: Said, grade: Grade, root: str) -> Said:
     """Return directives as a professional records them on evidence that the server itself has checked (V1).
 
-    grade: of the evidence. root: of expressions. Raises: as `recorded`.
+    grade: of the evidence. root: the FHIRPath of the Consent. Raises: as `recorded`.
     """
     found = tuple(_recorded(work, directive, root, grade) for directive in said)
     demand_few(work, found, root)

@@ -3,7 +3,8 @@
 The software signs who was there: the patient by the national health identity, and the professional. What it has signed
 is used once. Whoever presents it records an agreement of the grade `patient`, because the patient has shown the card.
 The card of nobody here, of another patient, for another professional, of a space that is closed to the caller, and one
-that was presented before get one answer. Each card is counted, and one that lets nobody in is a look-up besides.
+that was presented before get one answer. Each card is counted; a card that lets nobody in also counts as a look-up of
+an identity.
 Source: rules B2, B6, C1 and C4; statement V1 of docs/rules.md; docs/adr/0101-card-presence.md.
 """
 
@@ -50,8 +51,8 @@ Identifier = tuple[str, str]
 class CardReading:
     """What registered software has read and signed.
 
-    number: of the assertion, which no other assertion of this reader has until `until`. An error that shows a reading
-    names nobody.
+    number: of the assertion, which no other assertion of this reader has until `until`. Its text form (`repr`) names
+    nobody, because an error may show it.
     """
 
     reader: Client

@@ -87,7 +87,7 @@ def match(work: UnitOfWork, request: WriteRequest) -> str:
 
 
 def _seen_to_create(work: UnitOfWork, patient: PatientId) -> Filters:
-    """Return which Consents of a space the caller sees who records one there."""
+    """Return which Consents of a space are visible to a caller who records one there."""
     try:
         limits = smart_scopes.demand(work.caller, CONSENT, "c", patient)
     except Problem:

@@ -146,7 +146,7 @@ def _contested(work: UnitOfWork, type_: str, id_: str) -> _Contested:
 
 
 def _rule(work: UnitOfWork, body: Json, person: str) -> str:
-    """Return the rule of the case: only a contest of somebody who has declared something here counts against them."""
+    """Return the rule of the case: a contest counts against somebody only if they have declared something here."""
     if _is_of_emergency(body):
         return EMERGENCY
     declared = of_kinds(ReadingReason.REVIEW, work.entered.patient, frozenset({NoticeKind.DECLARED.value}))
@@ -232,10 +232,11 @@ def _case(work: UnitOfWork, found: _Contested) -> Case:
 
 
 def _block(work: UnitOfWork, found: _Contested) -> str | None:
-    """Plan the block and return its reference, None when one is in force already.
+    """Plan the block and return its reference, None when there is a block already that serves.
 
-    Guardians do not see a block of what they may not know. A block by somebody else's contest ends with that contest,
-    and a contest that guardians may know of looks the same beside a hidden block: neither takes the place of this one.
+    The block of a contest that is hidden from guardians is hidden from them. A block by somebody else's contest does
+    not serve, because it ends with that contest. A hidden block does not serve a contest that guardians may know of,
+    because they would notice that no block was added.
     """
     patient, who = work.entered.patient, found.party.reference
     blocks = _blocks(work.record(), who) - {

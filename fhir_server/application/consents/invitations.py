@@ -47,7 +47,7 @@ CODE_LENGTH = 12
 """In symbols of five random bits."""
 _KIND = "invitation"
 _NO_CODE = "no code"
-"""Is looked up for a text that cannot be a code, so that it costs what a code costs."""
+"""The code that is looked up in place of a text that cannot be one, so that both cost the same."""
 _WINDOW = timedelta(hours=1)
 _FAILED, _EVERYBODY = "invitation-failed", "everybody"
 
@@ -272,7 +272,10 @@ class _Counts:
 
 
 def _record_refusal(runtime: Runtime, caller: Caller, patient: PatientId | None) -> None:
-    """Store the audit event of a vain attempt: in the space of the code, when it is a code for somebody else."""
+    """Store the audit event of a vain attempt.
+
+    patient: in whose space, when the code exists but is for somebody else; None for no space.
+    """
     audited = interaction_of(EventKind.INVITATION_REDEEMED, target=f"Patient/{patient}" if patient else "")
     outcome = Outcome(OutcomeCode.REFUSED, Category.BUSINESS_RULE.value, confidential=True, beyond=True)
     audit_log.record(runtime, caller, audited, outcome, patient)

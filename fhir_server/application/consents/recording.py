@@ -44,7 +44,10 @@ _KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_REGISTRY)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a choice is recorded. before: the Consent that it changes, None for a new one. root: of expressions."""
+    """Where a choice is recorded.
+
+    before: the Consent that it changes, None for a new one. root: the FHIRPath of the Consent.
+    """
 
     id: str
     interaction: Interaction = Interaction.CREATE

@@ -1,7 +1,7 @@
-"""What a Consent refers to: persons, things, and the writing of a written agreement.
+"""What a Consent refers to: persons, other resources, and the document that shows a written agreement.
 
-A Consent that names an unknown person or thing is refused, with the element: it would let the patient believe that
-somebody gets or loses access.
+A Consent that names an unknown person or resource is refused, naming the element: otherwise the patient would believe
+that somebody gets or loses access.
 Source: https://hl7.org/fhir/R4/consent.html (actor, performer, organization, source); docs/consents.md, "Actors".
 """
 
@@ -33,7 +33,7 @@ _ELEMENTS = ("performer", "organization", "sourceReference", "provision")
 def demand_known(work: UnitOfWork, consent: Json, root: str) -> None:
     """Refuse a Consent with a literal reference to something that the caller may not know; skip contained resources.
 
-    root: of expressions. `replacement_chain.resolved` checks the documents that `provision.data` names.
+    root: the FHIRPath of the Consent. `replacement_chain.resolved` checks the documents that `provision.data` names.
     Raises: Problem(BUSINESS_RULE) naming every such reference, hidden and unknown ones alike.
     """
     named = list(_named(work, consent, root))
@@ -72,9 +72,9 @@ def _known(work: UnitOfWork, type_: str, ids: frozenset[str]) -> frozenset[str]:
 
 
 def writing_of(work: UnitOfWork, consent: Json, root: str) -> Grade | None:
-    """Return the grade that the writing of a consent gives it, None when a professional shows no writing (V2).
+    """Return the grade that a written agreement gives a consent, None when a professional shows no such document (V2).
 
-    A writing is a document of the space, or an attachment with its hash. consent: whose references are known.
+    It is shown by a document of the space, or by an attachment with its hash. consent: whose references are known.
     Raises: Problem(BUSINESS_RULE) when the hash is not that of the data.
     """
     attachment = consent.get("sourceAttachment") or {}

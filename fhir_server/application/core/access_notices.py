@@ -46,9 +46,9 @@ _KEPT = {
     "secret": Mark.INVISIBLE_PATIENT,
     "sealed-secret": Mark.NONE,
 }
-"""Cases of documents that not everybody on the patient's side sees, each with the mark that no document of it has.
+"""Cases of documents that not everybody on the patient's side sees, each with the mark that its documents do not have.
 
-`_ways` tries the cases in this order.
+They are sealed from the patient, hidden from guardians ("secret"), or both. `_ways` tries the cases in this order.
 """
 _UNSEEN = "unseen"
 
@@ -179,9 +179,9 @@ def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> NoticeKind
 def _kept_from(runtime: Runtime, patient: PatientId, about: tuple[str, ...]) -> str:
     """Return the most open case of `_KEPT` among the documents of an access; "" when everybody may see one of them.
 
-    Documents that nobody has are a case of their own: nobody is told of a search for them alone.
-    An access of each case counts apart: persons who may not learn of it are still told of the first access that they
-    may learn of.
+    Documents that do not exist are a case of their own: nobody is told of a search for them alone. The first access is
+    told once in each case: persons who may not learn of an access are still told of the first one that they may learn
+    of.
     """
     if not about:
         return ""

@@ -1,4 +1,4 @@
-"""Writing the audit log: no answer leaves before its AuditEvent is durable (rule H3, DESIGN decision 9)."""
+"""Writing the audit log: no answer leaves before its AuditEvent is durable (rule H3)."""
 
 from collections.abc import Iterable
 from dataclasses import replace

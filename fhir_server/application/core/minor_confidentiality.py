@@ -29,14 +29,15 @@ HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 _NUMBERED = tuple(sorted(types_with("identifier", AccessRule.DOCUMENT, AccessRule.GATHERING)))
 _MOST_NUMBERS, _MOST_FOUND = 100, 500
 _NAMING = types_under(AccessRule.DIRECTIVE)
-"""Types whose bodies name the documents that they are about; the facts of other types say it."""
+"""Types whose bodies name the documents that they are about; for other types, `Facts.documents` names them."""
 _BEHIND = _NAMING | types_under(AccessRule.GATHERING, AccessRule.CONTENT, AccessRule.TRACE, AccessRule.NOTICE)
 
 
 def is_confidential_failure(access: Access) -> bool:
-    """Tell whether guardians may not learn that somebody who had entered the space did not reach a resource.
+    """Tell whether guardians must not learn that somebody who had entered the space failed to reach a resource.
 
-    Guardians learn of no failure of the patient or of a relative, because the minor may hide things from one relative.
+    Guardians learn of no failure of the patient or of a relative, because a minor may hide things from one relative
+    alone.
     """
     return access.caller.requester.kind in PATIENTS_SIDE or is_confidential(access, access.patient)
 
@@ -82,8 +83,8 @@ def confidential_evidence(
 ) -> frozenset[str]:
     """Return the ids of the directives behind a permit of which not everybody on the patient's side may know.
 
-    These are a minor's Consents and stays that are hidden from guardians, and what a submission says whose documents
-    are all hidden from guardians or sealed. A permit without such directives costs no read.
+    These are Consents and stays that a minor hides from guardians, and facts of care from a submission all of whose
+    documents are hidden from guardians or sealed. A permit without such directives costs no read.
     """
     facts = hidden_facts(snapshot, record, at) if any(rule.outcome == SUPPORT for rule in permit.rules) else frozenset()
     if not is_minor(record, at, profile):

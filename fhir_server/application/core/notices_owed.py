@@ -35,8 +35,9 @@ def of_space(work: UnitOfWork, record: RecordState, kind: EventKind) -> str:
 def of_waiting(work: UnitOfWork, record: RecordState, documents: tuple[str, ...], *, confidential: bool) -> None:
     """Plan the notice that sealed documents were filed; the patient sees the notice when the term of E10 has passed.
 
-    The notice names no document, and stays true if a professional has announced the result meanwhile. Nobody sees it
-    who would not see one of the documents without the seal: not when they are withdrawn or hidden from guardians later.
+    The notice names no document, and stays true if a professional has announced the result meanwhile. Its readers are
+    those who would see one of the documents without the seal: nobody once the documents are withdrawn, and no guardian
+    once they are hidden from guardians.
     documents: their ids. confidential: whether all of them are hidden from guardians already.
     """
     due = visibility_marks.information_due(work.at, work.runtime.profile)

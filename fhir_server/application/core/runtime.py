@@ -135,7 +135,7 @@ class Staff:
 
 @dataclass(slots=True)
 class Meetings:
-    """How often each subject has met each ceiling today, in this process: only to write less of it."""
+    """How often each subject has met each ceiling today, in this process: it only decides how often this is written."""
 
     _day: date = date.min
     _times: dict[tuple[str, str], int] = field(default_factory=dict)

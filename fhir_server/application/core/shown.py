@@ -96,10 +96,10 @@ def visible_bodies(
 def unseen_identifiers(
     snapshot: Snapshot, patient: PatientId, wanted: Collection[str], filters: Filters
 ) -> frozenset[str]:
-    """Return which identifiers are those of documents and lists of a space, none of which the reader sees.
+    """Return which identifiers belong to documents or lists of a space of which the reader sees none.
 
-    wanted: search tokens of the parameter `identifier`. Whether such a resource exists is read whoever asks, and the
-    reader cannot tell it from an identifier of another system, which nobody removes.
+    wanted: search tokens of the parameter `identifier`. System-level: this reads whether such a resource exists,
+    whoever asks, and serves only to leave the identifier out (docs/threat-model.md).
     """
     seen: set[str] = set()
     there: set[str] = set()

@@ -62,7 +62,7 @@ def whole_space(reason: ReadingReason, patient: PatientId) -> SystemView:
 
 
 def controlled(reason: ReadingReason) -> SystemView:
-    """Return the view of the audit events of all spaces and of none that auditors see: no choice of a patient."""
+    """Return the view of the audit events, of all spaces and of no space, that auditors see: no choice of a patient."""
     return SystemView(NO_SPACE, (Clause(kinds=CONTROLLED),), everywhere=True, reason=reason)
 
 
@@ -77,7 +77,7 @@ def of_kinds(reason: ReadingReason, patient: PatientId, kinds: frozenset[str]) -
 
 
 def seen_by_everybody(reason: ReadingReason, patient: PatientId, at: datetime) -> SystemView:
-    """Return the view of what neither the patient, nor a guardian, nor any professional is kept from seeing.
+    """Return the view of what is hidden from nobody: not from the patient, a guardian or any professional.
 
     Of audit events it shows those that are about no document, or about one that the view shows.
     """

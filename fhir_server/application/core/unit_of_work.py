@@ -116,7 +116,7 @@ class UnitOfWork(CountedAccess):
         return True
 
     def names(self, *references: str) -> None:
-        """Note what the interaction names besides its target; only readers who may know of these read of a failure."""
+        """Note what the interaction names besides its target; readers who may not know of these learn of no failure."""
         if references:
             self.audited = replace(self.audited, sought=tuple(dict.fromkeys((*self.audited.sought, *references))))
 
@@ -321,7 +321,7 @@ def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
 
 
 def _trace_lost(work: UnitOfWork) -> Problem:
-    """Record work that lost every race, on a new snapshot; return what to raise."""
+    """Record work that gave up because other commits always came first, on a new snapshot; return what to raise."""
     lost = Problem(Category.VERSION_CONFLICT)
     with work.runtime.ports.store.snapshot() as work.snapshot:
         _trace_failure(work, lost)

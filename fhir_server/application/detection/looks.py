@@ -1,8 +1,8 @@
 """The lane of detection: two looks at each hour in which a space was read, and what they lead to.
 
-The first look follows the hour and judges conduct; the second comes when evidence has had its time. A hit opens a case,
-and the patient is told, once in a while, of an access that nothing explains. All of it is stored in the commit that
-removes the message: a worker that dies in between looks again.
+The first look follows the hour and judges conduct; the second comes when evidence has had its time to arrive. A hit
+opens a case, and the patient is told, once in a while, of an access that nothing explains. All of it is stored in the
+commit that removes the message: a worker that dies in between looks again.
 Source: statements V19 to V22 (docs/rules-index.csv); docs/adr/0094.
 """
 

@@ -41,7 +41,7 @@ class SpaceMemory:
 
 @dataclass(slots=True)
 class Name:
-    """The spaces whose holder bears a name, as far as detection has seen them; no more than one needs to know."""
+    """Spaces whose holder bears a name, as detection has seen them; only as many as show that the name is not rare."""
 
     spaces: list[str] = field(default_factory=list)
 
@@ -56,7 +56,7 @@ class Name:
 
 
 _NOTHING = (Actor(), Peers(), SpaceMemory(), Name())
-"""What is remembered of whom nothing was noted."""
+"""What is remembered at first, before anything was noted."""
 
 
 class Memory:

@@ -80,7 +80,8 @@ def situations_of(runtime: Runtime, account: Account) -> tuple[PractitionerRoleR
 def vouches(runtime: Runtime, requester: Requester) -> bool:
     """Tell whether the directory still says what software says of the professional in whose name it acts (V6).
 
-    A situation that the directory does not have is one that the operator gave to the account at the command line.
+    A situation that the directory does not have was given to the account by the operator at the command line: it counts
+    unless the directory says that the person has left.
     """
     with runtime.ports.store.snapshot() as snapshot:
         stored = snapshot.read("PractitionerRole", requester.role.partition("/")[2], IN_DIRECTORY)
@@ -124,7 +125,7 @@ def professions_of(snapshot: Snapshot, person: str, organization: str, now: date
 
 
 def names_in(snapshot: Snapshot, person: str, organization: str, now: datetime) -> frozenset[str]:
-    """Return by which references a person practises in an establishment now: the own one, and each situation.
+    """Return the references of a person who practises in an establishment now: the person's own and each situation's.
 
     None of them for a person who has left. Situations count as in `professions_of`.
     """

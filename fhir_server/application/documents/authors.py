@@ -125,7 +125,7 @@ def verified(depositor: Depositor, resource: Json, root: str) -> Json:
 
 
 def _false_places(depositor: Depositor, resource: Json, contained: Mapping[str, Json], root: str) -> Iterator[str]:
-    """Yield each extension that names another establishment as that of the author, or that says itself who files."""
+    """Yield each extension that names another establishment as the author's, or says who filed: only the server may."""
     for place, holder in ((root, resource), (f"{root}.source", resource.get("source", {}))):
         for index, one in enumerate(holder.get("extension", ())):
             is_place, named = one.get("url") == AUTHOR_PLACE, one.get("valueReference", {})
@@ -191,7 +191,7 @@ def _speaks_for(depositor: Depositor, type_: str, id_: str) -> bool:
 
 
 def _holds(depositor: Depositor, reference: str) -> bool:
-    """Tell whether a practice situation is the caller's own, or a member's who states no other establishment."""
+    """Tell whether a practice situation is the caller's own, or that of a member and of no other establishment."""
     if reference == depositor.requester.role:
         return True
     role = depositor.read(reference) or {}
@@ -207,7 +207,7 @@ def _identified(depositor: Depositor, value: Json) -> tuple[str, str] | None:
 
 
 def _found(depositor: Depositor, identifiers: list[Json], type_: str = "") -> tuple[str, str] | None:
-    """Return the one resource that identifiers name, None when they name nothing here, or different things."""
+    """Return the one resource that identifiers name, None when they name nothing here, or several resources."""
     pairs = {(str(one.get("system", "")), str(one.get("value", ""))) for one in identifiers}
     named = {hit for pair in pairs if all(pair) for hit in _with_number(depositor, pair, type_)}
     return named.pop() if len(named) == 1 else None

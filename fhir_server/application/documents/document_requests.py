@@ -114,7 +114,7 @@ def _flags(resource: Json) -> list[Json]:
 
 
 def _of_confidentiality(document: SeenDocument, wanted: Json) -> Iterator[DocumentCommand]:
-    """Name the new labels that are no marks; a label that is missing beside a change of marks stays (E6: always N).
+    """Name the change of the labels that are no marks. A patch that changes marks need not repeat them: they stay (E6).
 
     Raises: Problem(BUSINESS_RULE) when the patch only removes labels: the document would have no confidentiality code.
     """

@@ -67,7 +67,7 @@ _UNSTATED = "no source of the matrix states that this profession files documents
 
 
 def demand_fit(filing: "Filing", documents: Iterable[tuple[Document, str]]) -> None:
-    """Refuse documents, each given with its kind, that the rules do not allow to be filed; note what is unstated.
+    """Refuse documents, each given with its kind, that the rules do not allow; warn where the matrix leaves it open.
 
     Raises: Problem(BUSINESS_RULE) with every fault of every document, each naming its element.
     """
@@ -137,7 +137,7 @@ class Filing:
 
     @property
     def reason(self) -> str:
-        """The code by which the audit log says what was filed although nothing states it; "" for nothing."""
+        """The code by which the audit log marks a filing about which the matrix states nothing; "" for none."""
         return next((note.code for _, note in self.notes), "")
 
     def notes_of(self, index: int) -> tuple[Issue, ...]:

@@ -193,7 +193,7 @@ def _is_filed(prepared: Filing, type_: str, identifier: tuple[str, str]) -> bool
     work = prepared.work
     found = conditional.with_identifier(work, type_, identifier, prepared.patient)
     own = [f"{type_}/{stored.id}" for stored in found if versions.is_depositor(work.caller, stored)]
-    work.names(*own)  # that they are in the way is as confidential as they are (B10)
+    work.names(*own)  # a refusal because of them is as confidential as they are (B10)
     return bool(own)
 
 

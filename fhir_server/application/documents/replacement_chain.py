@@ -102,8 +102,8 @@ def _last_body(work: UnitOfWork, stored: Stored) -> bytes:
 def resolved(work: UnitOfWork, said: tuple[Directive, ...], root: str) -> tuple[Directive, ...]:
     """Return the directives with every document extended to its whole replacement chain.
 
-    root: of expressions. Raises: Problem(BUSINESS_RULE) for a document that the caller does not see, known or not, and
-    for a directive that withholds a document by name from its own depositor.
+    root: the FHIRPath of the Consent. Raises: Problem(BUSINESS_RULE) for a document that the caller does not see, known
+    or not, and for a directive that withholds a document by name from its own depositor.
     """
     return tuple(_resolved(work, directive, root) for directive in said)
 

@@ -162,7 +162,7 @@ def _own(runtime: Runtime, caller: Caller, audited: AuditedInteraction, id_: str
 
 
 def _recording(runtime: Runtime, caller: Caller, audited: AuditedInteraction, demanded: Callable[[], None]) -> None:
-    """Demand something, and record the refusal if it is refused."""
+    """Call the check `demanded`; when it refuses, store the audit event of the refusal."""
     try:
         demanded()
     except Problem as problem:
@@ -247,9 +247,9 @@ class File:
 
 
 def may_take(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> bool:
-    """Tell whether to search a space for an export; a space that has closed is searched, so that the refusal is told.
+    """Tell whether to search a space for an export; a space that refuses is searched, so that the refusal is audited.
 
-    A space that the caller would newly enter is not searched, and neither is what the permit never shows of it.
+    A space that the caller would newly enter is not searched, nor one where the permit shows nothing of the type.
     """
     if wanted.patient is None:
         return False

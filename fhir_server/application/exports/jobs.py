@@ -47,7 +47,7 @@ class Asked:
     elements: tuple[str, ...] = ()
 
     def of(self, establishment: str) -> "Asked":
-        """Return the same for those in the care of an establishment."""
+        """Return the same wish, limited to the patients in the care of an establishment."""
         return replace(self, establishment=establishment)
 
 
@@ -55,7 +55,8 @@ class Asked:
 class Job:
     """One export.
 
-    granted, scopes: of the token that asked, by which the worker looks for spaces; a download is decided by its own.
+    granted, scopes: of the token that asked, with which the worker looks for spaces; a download is decided by the token
+    of its own request.
     slices: how many groups of spaces the plan has. polled: when the caller last looked at a plan that was not ready.
     left_out: how many spaces were in the plan and closed to the caller at a download.
     """

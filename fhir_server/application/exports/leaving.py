@@ -1,4 +1,4 @@
-"""Which spaces an export takes from: those that are open to the caller now and that it does not newly enter.
+"""Which spaces an export reads: those that the caller may enter now, without entering any of them for the first time.
 
 An export is never a professional's first access to a space, and no emergency is a ground for one. So it reaches no
 space whose patient was not told of this reader before, and it adds nothing to what the ceilings count.

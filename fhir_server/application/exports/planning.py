@@ -86,7 +86,7 @@ def _stored(runtime: Runtime, job: Job, step: Step, found: tuple[PatientId, ...]
 
 
 def _size(runtime: Runtime, job: Job) -> int:
-    """Return from how many spaces a file takes: for a person, no more than a token may send requests at once."""
+    """Return how many spaces one file covers: for a person, no more than a token may send requests in a second."""
     most = limits.in_force().export_spaces
     if job.granted.requester.kind is RequesterKind.SYSTEM:
         return most

@@ -1,9 +1,10 @@
 """The address of an account for mails: used only after whoever reads it has typed the code that was sent there.
 
-A code is valid for thirty minutes, once, for one account, and for five attempts. A day brings five codes to one
-account, three of one account to one address, and twelve of all accounts to one address: nobody can flood a stranger,
-and one account cannot use up what the owner of the address may ask for. When an address has had its codes, the answer
-is the same and no letter is sent: else the answer would tell that somebody else uses the address.
+A code is valid for thirty minutes, once, for one account, and for five attempts. In a day the server sends at most five
+codes for one account, three for one account to one address, and twelve for all accounts to one address: nobody can
+flood a stranger, and one account cannot use up what the owner of the address may ask for. When an address has had its
+codes, the answer is the same and no letter is sent: otherwise the answer would tell that somebody else uses the
+address.
 Source: OWASP ASVS 5.0, 6.6 (codes sent by another channel); docs/adr/0079.
 """
 

@@ -138,4 +138,4 @@ def _demand_taken(status: int) -> None:
 
 FEED = Lane(LANE, feed, every=_EVERY)
 ALONE = Lane(ALONE_LANE, feed_alone, tries=24, first_pause=timedelta(seconds=10))
-"""Tried for more than half a day: so long somebody may need to mend what the repository refuses."""
+"""Each refused event is tried for more than half a day: somebody may need that time to repair the repository."""

@@ -59,7 +59,8 @@ class Choices:
     login: of the account. address: where mails go, once it was confirmed; None for none. refused_at: when the mail
     server said that the address does not exist, None otherwise; then no mail is sent.
     timings: by kind, those that the person chose. digest_hour: of the daily mail. silent_from, silent_until: hours
-    between which no mail is sent, None for none; urgent_in_silence: but urgent ones are. All hours are local.
+    between which no mail is sent, None for none; urgent_in_silence: whether urgent mails are sent even then. All hours
+    are local.
     """
 
     login: str
@@ -125,7 +126,7 @@ def of_subject(runtime: Runtime, subject: str) -> Choices | None:
 
 
 def change(runtime: Runtime, account: Account, changed: Callable[[Choices], Choices]) -> None:
-    """Change what a person chose, on what holds now.
+    """Change what a person chose, starting from the choices that are stored now.
 
     Raises: Problem(UNAVAILABLE) when other changes come first too often.
     """

@@ -33,12 +33,12 @@ from fhir_server.ports.vault import Secret
 
 _WAITING = "notice-waiting"
 _KEPT = timedelta(days=7)
-"""How long a notice waits in vain for its mail after the planned instant."""
+"""How long after the planned instant a notice still waits for its mail; then it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A notice that waits for a mail about several. notice: its id."""
+    """A notice that waits for a mail about several notices. notice: its id."""
 
     notice: str
     due: datetime

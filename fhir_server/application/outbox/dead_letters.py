@@ -1,4 +1,4 @@
-"""What the operator does about dead letters: look, have them tried again, drop them. Each act is audited with it."""
+"""What the operator does about dead letters: look, try them again, drop them. Each change is audited in its commit."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """What the metrics show of the outbox: sums over all lanes.
 
-Which lane has how many messages may follow from a patient's choice.
+How many messages each single lane holds could reveal a patient's choice.
 Source: docs/threat-model.md, "What the metrics tell".
 """
 

@@ -23,12 +23,12 @@ from fhir_server.ports.store import Change, LeaseLost, MessageGone, StoreUnavail
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 0.5
 """How long the worker waits between two looks: the shortest after a commit or work, the longest when there is none."""
 _REPORT_SECONDS, _LAGGING_SECONDS = 60.0, 30.0
-"""How often it looks whether messages wait too long, or none tries them any more, and how long is too long."""
+"""How often it looks for dead letters and for messages that wait too long, and how long is too long."""
 _BROKEN_SECONDS = 5.0
 """How long it waits when the store does not answer."""
 _BATCH = 20
 _STUCK_SECONDS = 300.0
-"""A message that takes longer costs the process its lane: the lease beats no more."""
+"""After so long on one message the process stops renewing its lease, so that another process takes the lane."""
 _PERIODIC = "periodic"
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 _LOOKED_AT = 100
@@ -90,7 +90,7 @@ class Worker:
         self._leases.give_up()
 
     def _begin(self) -> bool:
-        """Put the one message of each periodic lane, there already unless the store is new; begin the other lanes."""
+        """Put the one message of each periodic lane, which adds nothing if it is there; begin the other lanes."""
         now = self._runtime.now()
         periodic = tuple(Message(lane.name, _PERIODIC, b"", now) for lane in self._lanes.values() if lane.every)
         if periodic:

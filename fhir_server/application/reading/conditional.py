@@ -34,10 +34,11 @@ View = Callable[[PatientId], Filters]
 def match(work: UnitOfWork, row: ResourceType, wanted: Criteria, view: View) -> str:
     """Return the id of the one resource that meets the criteria of a write, "" when the caller sees none.
 
-    A resource that the caller may not change is none, and costs as much to look for as one that does not exist.
-    Raises: Problem(MULTIPLE_MATCHES); MALFORMED when the criteria name neither a number, nor ids, nor a patient;
-    INSUFFICIENT_SCOPE for criteria beside `identifier` and `_id` when the token may not search; UNSUPPORTED for them
-    from a professional, in a space: a search tells the patient of a first access, and a failed write does not.
+    A resource that the caller may not change does not count, and costs as much to look for as one that does not exist.
+    Raises: Problem(MULTIPLE_MATCHES); MALFORMED when the criteria name neither an identifier, nor ids, nor a patient;
+    INSUFFICIENT_SCOPE for criteria beside `identifier` and `_id` when the token may not search; UNSUPPORTED for such
+    criteria from a professional in a patient's space: the patient would be told of the first access by a search, but
+    not of a write that fails.
     """
     if wanted.others:
         smart_scopes.demand(work.caller, (row.name,), "s")
@@ -58,7 +59,7 @@ def match(work: UnitOfWork, row: ResourceType, wanted: Criteria, view: View) -> 
 
 
 def _places(work: UnitOfWork, row: ResourceType, wanted: Criteria) -> tuple[PatientId, ...]:
-    """Return the spaces in which to look: the one that is named, or those where the number or the ids are."""
+    """Return the spaces in which to look: the one that is named, or those that hold the identifier or the ids."""
     if row.access is not AccessRule.IDENTITY:
         patient = _patient_named(work, wanted)
         if patient:

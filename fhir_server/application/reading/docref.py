@@ -36,8 +36,8 @@ class Wanted:
     """What a call asks for.
 
     start, end: bounds of the date of care, in microseconds. types: (system, code), system "" for any. formats: codes of
-    the format of the content, of which one must match. stored: False for documents made on demand alone, of which this
-    server has none. sent: the request as the audit log keeps it.
+    the format of the content, of which one must match. stored: False when only documents made on demand are wanted;
+    this server has none. sent: the request as the audit log keeps it.
     """
 
     patient: PatientId

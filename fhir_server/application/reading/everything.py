@@ -171,7 +171,7 @@ def _parts(wanted: Wanted) -> list[Search]:
 
 
 def _entries(access: Access, filters: Filters, shown: Iterable[Shown], wanted: Wanted) -> Iterator[Shown]:
-    """Yield the directory entries to which a page refers; what the page does not show refers to nothing."""
+    """Yield the directory entries to which a page refers, by the references that it still shows."""
     named: dict[str, set[str]] = {}
     for item in shown:
         for type_, id_ in _ENTRY.findall(item.stored.body):

@@ -60,7 +60,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A Patient with the traits or the identifier of whom somebody looks for. most: candidates to be returned."""
+    """A Patient with the traits or the identifier of the person who is looked for. most: candidates to be returned."""
 
     patient: Json
     most: int = MOST
@@ -114,7 +114,7 @@ def _demand_may_look_up(access: Access) -> None:
 
 
 def _is_in_scope(caller: Caller, patient: PatientId) -> bool:
-    """Tell whether the token may search this Patient: one that was launched for a patient is for nobody else."""
+    """Tell whether the token may search this Patient: a token that was launched for one patient may search no other."""
     try:
         smart_scopes.demand(caller, (PATIENT,), "s", patient)
     except Problem:
@@ -123,7 +123,7 @@ def _is_in_scope(caller: Caller, patient: PatientId) -> bool:
 
 
 def _keys(patient: Json) -> frozenset[str]:
-    """Return the lookup tokens of whom a Patient describes, who must have all of them; empty for too little."""
+    """Return the lookup tokens that a candidate must have, all of them; empty when the Patient states too little."""
     number, traits = identity_keys.number_asked(patient), identity_keys.keys_asked(patient)
     return traits | tokens.identifier_key("identifier", *number) if number else traits
 
@@ -144,7 +144,7 @@ def _traits(access: Access, opened: Opened, asked: Json) -> tuple[Shown, ...]:
 
 
 def _answer(known: list[Shown], asked: Asked) -> Candidates:
-    """Return the candidates; how sure they are follows from what was asked and from who may be returned alone."""
+    """Return the candidates; the grade depends on whether only one matches, and on which traits were asked."""
     alone = len(known) == 1
     is_certain = alone and (
         identity_keys.number_asked(asked.patient) is not None or identity_keys.is_whole(asked.patient)
@@ -158,7 +158,7 @@ def _answer(known: list[Shown], asked: Asked) -> Candidates:
 
 
 def _record(access: Access, returned: list[Opened]) -> None:
-    """Store one event for each candidate in their own journal, or one of nobody; all count as look-ups.
+    """Store one event for each candidate, in their own journal, or one without a patient; all count as look-ups.
 
     Raises: as `reached.commit`; then nothing is returned, and no patient's journal has the refusal.
     """

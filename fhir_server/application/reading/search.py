@@ -47,7 +47,7 @@ from fhir_server.ports.store import Filters
 from fhir_server.registry import DOCUMENTS, PATIENT, AccessRule, ResourceType
 
 _LED_TO = frozenset({recorded_queries.BY_IDENTIFIER, recorded_queries.BY_JOIN})
-"""Names that have led to everything that a search shows."""
+"""A search that names one of these found all that it shows by what it named."""
 COUNT_CAP = 10_000
 
 
@@ -144,7 +144,7 @@ def _resolved(access: Access, row: ResourceType, wanted: Wanted) -> Wanted:
 
 
 def _is_in_care(access: Access, opened: Opened) -> bool:
-    """Tell whether a space is open to the caller on a ground of care: everybody may enter some for their own lines."""
+    """Tell whether a space is open to the caller on a ground of care, not only for their own events and notices."""
     permitted = opened if opened.permit.grade is not None else judge_again(access, opened, Action.CONSULT)
     return isinstance(permitted, Opened) and permitted.permit.grade is not None
 
@@ -169,9 +169,9 @@ def _about(access: Access, shown: tuple[Shown, ...], beside: tuple[Shown, ...]) 
 
 
 def _shows_more(access: Access, shown: tuple[Shown, ...]) -> bool:
-    """Tell whether a search also showed what nothing that it named has led to.
+    """Tell whether a search that names something also showed resources to which nothing that it named has led.
 
-    No body shows a name that the caller does not see: so the answer does not depend on whether such a name exists.
+    A body shows no name of what the caller does not see, so the result does not depend on whether such a thing exists.
     """
     sought = access.audited.sought
     if not sought or not _LED_TO.isdisjoint(sought):

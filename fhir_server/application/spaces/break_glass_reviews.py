@@ -73,7 +73,7 @@ def begin(work: UnitOfWork, patient: PatientId, opening: Directive, due: datetim
 
 @query
 def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = None) -> Queue:
-    """Return a page of the waiting reviews of all spaces; audit this in every space that the page shows.
+    """Return a page of the waiting reviews of all spaces; audit this in every space of which the page shows a review.
 
     Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN for anybody but an auditor.
     """

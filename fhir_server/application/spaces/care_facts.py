@@ -22,7 +22,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 def put(work: UnitOfWork, fact: Directive) -> None:
     """Plan a fact in the entered space, in place of an earlier one with the same id; facts that have ended are dropped.
 
-    Raises: Problem(BUSINESS_RULE) when the space holds as many as it may, and nobody has more there than the recorder.
+    Raises: Problem(BUSINESS_RULE) when the space is full, and nobody else recorded at least two more of its facts than
+    the recorder.
     """
     record = present(work)
     after = _with_room(record.without(fact.id), fact, work.runtime.profile.facts_of_care)
@@ -51,7 +52,7 @@ def put_if_room(work: UnitOfWork, fact: Directive) -> None:
 def _with_room(record: RecordState, fact: Directive, most: int) -> RecordState | None:
     """Return the state with one more fact, None when there is no room for it.
 
-    In a full space, whoever recorded most gives way, so that nobody keeps others out: the fact that ends first goes.
+    In a full space, whoever recorded the most facts loses the one that ends first, so that nobody keeps others out.
     """
     held = [one for one in record.directives if one.kind is DirectiveKind.CARE]
     if len(held) >= most:
@@ -77,7 +78,7 @@ def present(work: UnitOfWork) -> RecordState:
 def stays_in(work: UnitOfWork, establishment: str) -> frozenset[str]:
     """Return the ids of the stays by which the patient is now, or will be, in the care of an establishment.
 
-    What others say of the establishment is none.
+    Facts of another kind, such as a document that was sent to the establishment, are no stays.
     """
     facts = (one for one in present(work).directives if one.kind is DirectiveKind.CARE and one.proof in _STAYS)
     return frozenset(fact.id for fact in facts if establishment in fact.actors)

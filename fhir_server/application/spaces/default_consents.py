@@ -41,7 +41,7 @@ def file_first(work: UnitOfWork, patient: PatientId) -> tuple[str, ...]:
 def demand_room(work: UnitOfWork, consent: Json, root: str) -> None:
     """Refuse a default Consent that the space already has or that another Consent contradicts; others pass.
 
-    consent: with its present or future id. root: of expressions.
+    consent: with its present or future id. root: the FHIRPath of the Consent.
     Raises: Problem(DUPLICATE) when the space has this default as another Consent, BUSINESS_RULE when a Consent
     contradicts it; each Problem names the Consent to change.
     """

@@ -66,7 +66,7 @@ _ENDS = {
     Term.ERASURE: _End(SpaceStatus.ERASED, EventKind.ERASURE_DUE),  # nobody can read a notice any more
 }
 _EARLIER = "earlier"
-"""In place of a term: the message that looks for terms without a message."""
+"""Stands where a message names its term: this message looks for terms that have no message."""
 _SOUGHT = Secret("migration", "terms-without-message", b"")
 _SPACES_AT_ONCE, _ROWS_AT_ONCE = 50, 200
 _IS_SEALED = AnyOf(frozenset(), visibility_marks.SEALED)
@@ -227,7 +227,7 @@ def _of_review(work: UnitOfWork, record: RecordState, body: Json) -> bool:
 
 
 def _of_case(work: UnitOfWork, patient: PatientId, body: Json) -> Change:
-    """Tell that a case was not decided in time. patient: of its space, NO_SPACE for a case about no patient."""
+    """Record that a case was not decided in time. patient: in whose space, NO_SPACE for a case about no patient."""
     stored = _read(work, patient, CASE, str(body["case"]))
     case = case_of(orjson.loads(stored.body)) if stored else None
     if case is None or stored is None or case.outcome:

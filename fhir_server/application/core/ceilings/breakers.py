@@ -1,7 +1,9 @@
-"""Breakers: who reaches ceilings on several days, or is contested by several patients, opens nothing by declarations.
+"""Breakers: somebody who reaches ceilings on several days, or whom several patients contest, is suspended.
 
-What was reached is kept in the vault for as long as it counts. Only a request that a ceiling refuses, a contest and a
-decision come here.
+The declarations of a suspended subject open no further space.
+
+What was reached is kept in the vault for as long as it counts. Only a request that a ceiling refuses, a contest, and an
+officer's decision call this module.
 Source: docs/adr/0085-breakers-and-registered-exceptions.md (V13).
 """
 
@@ -52,7 +54,7 @@ def suspend_for_contests(runtime: Runtime, declarer: str) -> None:
 
 
 def end_for_contests(runtime: Runtime, suspension: Suspension) -> None:
-    """End a suspension whose contests no longer stand; ceilings that the subject reached meanwhile still count."""
+    """End a suspension for which too few contests still count; ceilings that were reached may begin a new one."""
     supervising.end(runtime, suspension, "too few contests stand")
     if len(_entries(runtime, _DAY, suspension.subject)) >= runtime.profile.ceilings.breaker_days:
         _suspend_for_ceilings(runtime, suspension.subject)
@@ -62,7 +64,8 @@ def end_for_contests(runtime: Runtime, suspension: Suspension) -> None:
 def call_officer(runtime: Runtime, subject: str, ceiling: str) -> None:
     """Record that a subject has reached a ceiling and have the worker open a case, one for each ceiling and day.
 
-    The audit event is stored once for these, too. Each further time counts in the case, as `grows_by` says.
+    The audit event, too, is stored once for each ceiling and day. Each further time counts in the case, as `grows_by`
+    says.
     """
     now = runtime.now()
     more = grows_by(runtime.meetings.add(subject, ceiling, now.date()))
@@ -75,7 +78,7 @@ def call_officer(runtime: Runtime, subject: str, ceiling: str) -> None:
 
 
 def trace_of(runtime: Runtime, subject: str, rule: str) -> Trace:
-    """Return the audit event of the server that a subject has reached something."""
+    """Return the audit event by which the server records that a subject has reached a ceiling or a suspension."""
     audited = AuditedInteraction(Interaction.OPERATION, "", target=subject, operation="reach-ceiling")
     return audit_log.trace(runtime, Caller.of_server(), audited, Outcome(reason=rule), None)
 
@@ -94,7 +97,7 @@ def emergency_message(runtime: Runtime, place: str) -> Message:
 class _Report:
     """What the worker makes a case of.
 
-    times: how often it is to be counted. case: its id, None for the case of today.
+    times: by how much the case is to grow. case: id of the case, None for the case of today.
     """
 
     kind: str
@@ -105,7 +108,7 @@ class _Report:
 
 
 def _report(runtime: Runtime, told: _Report) -> Message:
-    """Return the message of which the worker makes the officer's case."""
+    """Return the message from which the worker makes a case for the officer."""
     at, name = runtime.now(), runtime.ports.ids.new()
     said = {"kind": told.kind, "who": told.who, "rule": told.rule, "at": micros(at), "times": told.times}
     body = orjson.dumps(said | ({"case": told.case} if told.case else {}), option=orjson.OPT_SORT_KEYS)
@@ -132,7 +135,7 @@ def end_as_decided(runtime: Runtime, suspension: Suspension, reason: str) -> Non
 
 
 def cleared_at(runtime: Runtime, subject: str) -> datetime | None:
-    """Return since when contests count that somebody opened against a subject: the officer has decided about others."""
+    """Return after which instant contests count against a subject: the officer decided earlier ones; None for all."""
     entry = runtime.ports.vault.get(_CLEARED, subject, runtime.now())
     return instant(int(entry.value)) if entry else None
 
@@ -170,7 +173,7 @@ def _suspend(runtime: Runtime, subject: str, cause: BreakerCause, reason: str) -
 
 
 def _times(runtime: Runtime, kind: str, subject: str, once: str) -> int:
-    """Note something once; return how much counts against the subject now."""
+    """Note something, once for each name `once`; return how many such entries count against the subject now."""
     until = runtime.profile.ceilings.breaker_window.after(runtime.now())
     entry = Secret(kind, f"{subject} {once}", b"", _group(kind, subject), until)
     put_unless_held(runtime.ports.vault, entry, runtime.now())

@@ -20,12 +20,13 @@ _NEW = (0, 0)
 
 @dataclass(slots=True)
 class CountedAccess(Access):
-    """An access that writes, with what it will count.
+    """An access of a write, with what the commit will count.
 
-    in_care: spaces that were entered on a ground of care. words: patients of whom the caller declares something, and
-        until when that counts as one entry. emergencies: how many spaces are opened in an emergency.
+    in_care: spaces that were entered on a ground of care. words: by patient, until when an agreement that the caller
+        declares (a professional's word alone) counts as one entry. emergencies: how many spaces are opened in an
+        emergency.
     admissions: how many patients come into the care of the caller's establishment.
-    opened_on_words: how many spaces are newly entered on a word, once the work is planned.
+    opened_on_words: how many spaces the write newly enters on declarations, once it is planned.
     """
 
     in_care: dict[PatientId, Opened] = field(default_factory=dict)
@@ -47,7 +48,7 @@ class CountedAccess(Access):
             self.words[self.entered.patient] = entries.end_of_word(self, words)
 
     def newly_entered(self, states: Mapping[PatientId, RecordState]) -> dict[PatientId, RecordState]:
-        """Return the marked state of each space that the work newly opens on a word. states: of all spaces, as planned.
+        """Return the marked state of each space that the work newly enters on a declaration. states: as planned.
 
         Raises: Problem(CONSENT_REQUIRED) when the caller's declarations are suspended.
         """
@@ -78,6 +79,6 @@ class CountedAccess(Access):
         }
 
     def _on_a_word(self) -> Mapping[PatientId, datetime]:
-        """Return the spaces that the work opens on a word, each with the instant until which that counts."""
+        """Return the spaces that the work enters on a declaration, each with the instant until which that counts."""
         entered = ((patient, one) for patient, one in self.in_care.items() if entries.is_on_declared(one))
         return {patient: entries.end_of(self, one) for patient, one in entered} | self.words

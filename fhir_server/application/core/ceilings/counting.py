@@ -21,7 +21,7 @@ _MOST_STAFF = 10_000
 def counts_of(access: Access, tallies: Tallies, factors: Tallies = NO_TALLIES) -> tuple[Count, ...]:
     """Return the counts of a request; nobody but professionals and software is counted.
 
-    factors: how many times as high the person's ceilings of each tally are, once when a tally is missing.
+    factors: by tally, the number by which the person's ceilings are multiplied; 1 for a missing tally.
     """
     requester = access.caller.requester
     found = {tally: amount for tally, amount in tallies.items() if amount}

@@ -1,7 +1,7 @@
-"""Doubled ceilings: a second factor that a person gives after a ceiling has refused them doubles it for a day (V11).
+"""Doubled ceilings: when a ceiling has refused a person, a new login with a second factor doubles it for a day (V11).
 
-A login that a ceiling has refused doubles nothing, however fresh it is, and a doubling serves no login before the one
-that gave it. So a stolen token gains nothing, neither right after its login nor when its owner logs in again.
+The login that was refused doubles nothing, however fresh it is, and a doubling does not serve logins before the one
+that doubled. So a stolen token gains nothing, neither right after its login nor when its owner logs in again.
 Source: docs/adr/0097-a-step-up-answers-a-refusal.md; RFC 9470.
 """
 
@@ -16,7 +16,7 @@ _DOUBLING, _REFUSED = "doubling", "login-refused-by-a-ceiling"
 
 
 def factors(access: Access, tallies: Sequence[Tally]) -> dict[Tally, int]:
-    """Return how many times as high the ceilings of each tally are for this login; at most one read."""
+    """Return by which number the ceilings of each tally are multiplied for this login; at most one read."""
     login, by = _login(access), ceilings_of(access).doubled
     if login is None:
         return dict.fromkeys(tallies, 1)

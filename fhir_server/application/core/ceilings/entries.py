@@ -1,4 +1,4 @@
-"""Which spaces a request newly enters on a professional's word alone, and the mark that it leaves there.
+"""Which spaces a request newly enters on a professional's declaration alone, and the mark that it leaves there.
 
 The decision state of the space keeps the mark, by person and until when. The decision reads that state anyway, so that
 a read in a space that is open already costs no look-up.
@@ -17,7 +17,7 @@ from fhir_server.application.core.access import Access, Opened
 
 _EMERGENCIES = frozenset({Basis.BREAK_GLASS, Basis.REGULATION})
 _MOST_MARKS = 500
-"""Marks of one space; the mark that ends first gives way, and that person is counted again."""
+"""The most marks of one space; the mark that ends first gives way, and its person is counted again later."""
 
 
 def is_on_declared(opened: Opened) -> bool:
@@ -27,7 +27,7 @@ def is_on_declared(opened: Opened) -> bool:
 
 
 def is_new(access: Access, record: RecordState) -> bool:
-    """Tell whether the caller's word has not been counted in this space, or no longer holds."""
+    """Tell whether an entry of the caller into this space has not been counted yet, or no longer counts."""
     until = record.entered.get(access.caller.requester.person)
     return until is None or until <= access.at
 
@@ -41,13 +41,13 @@ def marked(access: Access, record: RecordState, until: datetime) -> RecordState:
 
 
 def end_of(access: Access, opened: Opened) -> datetime:
-    """Return how long an entered space counts as open: as long as a declared agreement of that kind holds."""
+    """Return until when an entered space counts as entered: as long as a declared agreement of that kind holds."""
     used = {id_ for rule in opened.permit.rules for id_ in rule.consents}
     return end_of_word(access, [one for one in opened.record.directives if one.id in used])
 
 
 def end_of_word(access: Access, said: Iterable[Directive]) -> datetime:
-    """Return how long declared agreements count as one entry."""
+    """Return until when declared agreements count as one entry."""
     profile = access.runtime.profile
     return max((_end(profile, one, access.at) for one in said), default=profile.named_consent.after(access.at))
 
@@ -58,7 +58,7 @@ def _end(profile: RuleProfile, said: Directive, at: datetime) -> datetime:
 
 
 def declared(access: Access, said: Iterable[Directive]) -> list[Directive]:
-    """Return the agreements that a professional declares: each opens a space on a word."""
+    """Return those agreements that a professional only declares: each opens the space on that declaration."""
     if access.caller.requester.kind is not RequesterKind.PROFESSIONAL:
         return []
     return [one for one in said if one.kind is DirectiveKind.AGREEMENT and one.grade is Grade.DECLARED]

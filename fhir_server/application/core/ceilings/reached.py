@@ -23,7 +23,7 @@ from fhir_server.ports.vault import Secret
 STEP_UP = RequiredLogin("eidas2", 300)
 """The login that doubles a ceiling: two factors, at most five minutes ago."""
 _OF_ITS_OWN = RequiredLogin("eidas2", 0)
-"""The login that each emergency opening asks for from some number on: one that opened no other space."""
+"""The login that every emergency opening beyond some number asks for: one that has opened no other space."""
 _TWO_FACTORS = frozenset({"eidas2", "eidas3"})
 SUSPENDED = "declared-word-suspended"
 _USED = "login-of-an-emergency"

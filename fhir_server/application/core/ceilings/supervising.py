@@ -56,13 +56,13 @@ def suspend(runtime: Runtime, subject: str, by: str | Caller, reason: str) -> No
 
 
 def begin(runtime: Runtime, suspension: Suspension) -> None:
-    """Begin a suspension by itself; one that there is already stays as it is. Raises: as `suspend`."""
+    """Begin a suspension on behalf of the server, unless the subject is suspended already. Raises: as `suspend`."""
     operator_acts.record_of(runtime, Caller.of_server(), "suspend-word", suspension.subject, suspension.reason)
     _change(runtime, lambda before: before.begun(suspension))
 
 
 def end(runtime: Runtime, suspension: Suspension, reason: str) -> None:
-    """End exactly this suspension by itself, and no other of the subject. Raises: as `suspend`."""
+    """End exactly this suspension on behalf of the server, and no other of its subject. Raises: as `suspend`."""
     operator_acts.record_of(runtime, Caller.of_server(), "resume-word", suspension.subject, reason)
     _change(runtime, lambda before: before.ended(suspension))
 
@@ -76,7 +76,7 @@ def resume(runtime: Runtime, subject: str, by: str | Caller, reason: str) -> Non
 
 @command(EventKind.EXCEPTION_REGISTERED)
 def register(runtime: Runtime, wanted: RegisteredException) -> None:
-    """Register other numbers for a subject, from the next request on; everybody may read them, without the subject.
+    """Register other ceilings for a subject, from the next request on; everybody may read the numbers, not for whom.
 
     Raises: ValueError without a reason, a role or a known ceiling; StoreUnavailable.
     """
