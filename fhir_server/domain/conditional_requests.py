@@ -1,8 +1,8 @@
 """Conditions of conditional interactions and references, as sent.
 
 A conditional reference, and the condition of a creation, name one business identifier and the patient whom the resource
-is about. The criteria of a conditional update, patch or deletion may be any search parameters of the type. What is not
-known is refused by name, because a condition that the server ignored would match too much.
+is about. The criteria of a conditional update, patch or deletion may be any search parameters of the type. An unknown
+parameter is refused by name, because a condition that the server ignored would match too much.
 
 Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update and #trules (conditional references).
 """

@@ -153,7 +153,7 @@ def _directive_or_none(value: Json) -> model.Directive | None:
 
 
 def _left_of(value: Json) -> model.Directive | None:
-    """Return a closed directive in place of one that cannot be read; the kind and the actors are enough for that."""
+    """Return what closes all that an unreadable directive may concern; its kind and actors are enough for that."""
     directive = _directive_or_none({name: value[name] for name in _WHOM & value.keys()})
     return closed(directive) if directive else None
 

@@ -78,11 +78,11 @@ class Supervision:
         return any(one.subject in subjects_of(requester) for one in self.suspensions)
 
     def ceilings_of(self, requester: Requester, usual: Ceilings) -> Ceilings:
-        """Return the ceilings of a requester: the usual ones, or those that were registered last."""
+        """Return the ceilings of a requester: the usual ones, except those for which an exception is registered."""
         return self._numbers(subjects_of(requester), usual) if self.exceptions else usual
 
     def ceilings_for(self, subject: str, usual: Ceilings) -> Ceilings:
-        """Return the ceilings of one subject, such as an establishment, whoever acts there."""
+        """Return the ceilings of one subject alone, such as an establishment, whoever acts there."""
         return self._numbers(frozenset({subject}), usual)
 
     def _numbers(self, own: frozenset[str], usual: Ceilings) -> Ceilings:

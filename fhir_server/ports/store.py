@@ -270,7 +270,7 @@ class Store(Protocol):
         """Raise StoreUnavailable, naming the cause, when reads and durable writes cannot be promised."""
 
     def newest(self) -> datetime | None:
-        """Return the instant of a late audit event, None when none is known; a starting server never goes before it."""
+        """Return the latest instant of the last audit events, None for none; a starting server stamps no earlier."""
 
     def close(self) -> None:
         """Release files, threads and connections after finishing accepted commits."""

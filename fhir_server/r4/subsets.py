@@ -38,7 +38,7 @@ class Subset:
 
     @property
     def of_included(self) -> "Subset":
-        """Return what is left out of resources that come with the matches: `_elements` is about the matches alone."""
+        """The subset for included resources: without `_elements`, which is about the matches alone."""
         return Subset(self.summary)
 
     def of(self, body: bytes, type_: str) -> bytes:

@@ -182,7 +182,7 @@ class Draft(Choice):
 
 @command(EventKind.CHOICE_CHANGED)
 class ChangeChoice(Choice):
-    """Change a choice that stays in force, or one that was not in force and is not now."""
+    """Change a choice that is in force before and after, or neither before nor after."""
 
 
 @command(EventKind.CHOICE_REVOKED)
@@ -268,7 +268,7 @@ def _recording(said: Said) -> type[Choice]:
 
 
 def _restating(said: Said, before: Said) -> type[Choice]:
-    """Return the command of what stays in force: a setting, the same choice about somebody else, or another change."""
+    """Return the command for a choice that stays in force: its own for a setting or for other actors, else a change."""
     named = _recording(said)
     is_setting = causes_of(named) == (EventKind.SWITCH_SET,)
     is_of_others = named is _recording(before) and said[0].actors != before[0].actors if said else False

@@ -46,7 +46,8 @@ class Shown:
 def let_in(work: UnitOfWork, patient: PatientId, shown: Shown, agreed: Directive) -> Entrance:
     """Plan the agreement of one consultation with the professional who calls, and the notice of it.
 
-    shown: is claimed last. agreed: what the patient's side gave: its documents and giver.
+    shown: what the patient showed, which is used up last. agreed: what the patient's side gave: the documents and the
+    giver.
     Raises: as `open_record` and `authority.verified`.
     """
     smart_scopes.demand(work.caller, CONSENT, "c", patient)

@@ -122,7 +122,7 @@ def plan_choice(work: UnitOfWork, choice: Choice, place: Place) -> Written:
 
 
 def _shortened(directive: Directive, root: str) -> Issue:
-    """Say when an agreement for a team ends that a professional recorded, and how it lasts longer (V4)."""
+    """Return the warning of when a team's agreement that a professional recorded ends, and how to extend it (V4)."""
     end = directive.end.isoformat(timespec="seconds").replace("+00:00", "Z") if directive.end else ""
     text = (
         f"an agreement for a team that a professional records ends on {end}; "

@@ -100,7 +100,7 @@ def hidden_facts(snapshot: Snapshot, record: RecordState, at: datetime) -> froze
 
 
 def _is_hidden(snapshot: Snapshot, patient: PatientId, fact: str, at: datetime) -> bool:
-    """Tell whether the stay or the submission set that a fact comes from is hidden; what is stored nowhere is not."""
+    """Tell whether the stay or submission set behind a fact is hidden; a fact without a stored resource is not."""
     everything = whole_space(ReadingReason.CONFIDENTIALITY, patient)
     stay = snapshot.read("Encounter", fact, everything)
     if stay:

@@ -32,7 +32,7 @@ _NUMBERED = tuple(sorted(types_with("identifier", AccessRule.DOCUMENT, AccessRul
 _AT_ONCE = 200
 _MAY_NAME = re.compile(rb'"(?:related|target|item|sourceReference|data)":')
 _BY_NUMBER = b'"identifier":{'
-"""A Reference has one identifier, a resource has a list of them."""
+"""Only a Reference has one identifier, an object; a resource has a list of identifiers."""
 _CONTENTS = types_under(AccessRule.CONTENT)
 
 

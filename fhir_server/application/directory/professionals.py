@@ -93,7 +93,7 @@ def vouches(runtime: Runtime, requester: Requester) -> bool:
 
 
 def _current(snapshot: Snapshot, stored: Stored, person: str, now: datetime) -> PractitionerRoleRef | None:
-    """Return a stored situation of a person as it is now; None when it has ended or counts for nothing."""
+    """Return a stored situation of a person as it is now; None when it has ended or the operator did not record it."""
     if stored.deleted or stored.facts.access.owner_organization or _has_left(snapshot, person):
         return None
     role: Json = orjson.loads(stored.body)

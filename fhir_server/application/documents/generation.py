@@ -42,7 +42,8 @@ class Filed:
 def file_binary(runtime: Runtime, caller: Caller, binary: Json) -> Filed:
     """File the structured document that a Binary holds.
 
-    Raises: Problem(INVALID) or UNSUPPORTED for what is no structured document; as a simplified publication.
+    Raises: Problem(INVALID) or UNSUPPORTED for what is no structured document; whatever a simplified publication
+    raises.
     """
     return _file(runtime, caller, of_binary(binary))
 

@@ -1,7 +1,8 @@
 """The record of a deposit: a Provenance for each submission says who filed which documents, for whom, and when.
 
-It is written in the commit of the submission. Whoever sees one of the documents sees it, with these documents alone.
-It says nothing that depends on a single document: an author of a hidden document would show in it.
+It is written in the commit of the submission. Whoever sees one of the documents sees the Provenance, but in it only the
+documents that they see. It says nothing that depends on a single document: otherwise it could show the author of a
+hidden one.
 Source: docs/adr/0089; https://hl7.org/fhir/R4/provenance.html.
 """
 

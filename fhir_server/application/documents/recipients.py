@@ -1,7 +1,7 @@
-"""Recipients of a submission: an establishment that sends somebody documents shows that they care for the patient.
+"""Recipients of a submission: that an establishment sends them documents is evidence that they care for the patient.
 
-A recipient of the directory who belongs to another establishment gets a fact of care for some time (V1). It lets nobody
-in. A submission is never refused for its recipients.
+A recipient of the directory who belongs to another establishment gets a fact of care for some time (V1). The fact lets
+nobody in. A submission is never refused for its recipients.
 Source: IHE MHD 4.2, extension intendedRecipient of a SubmissionSet
 (https://profiles.ihe.net/ITI/MHD/StructureDefinition-ihe-intendedRecipient.html); docs/adr/0093-recipients.md.
 """

@@ -37,7 +37,7 @@ def agree(runtime: Runtime, drafted: Grant) -> Grant:
     """Put the latest authorization of a person for an app in force, and return its grant.
 
     # INVARIANT: of concurrent callers each finds its choice or a later one in force, in one grant
-    # (tests/oauth/test_last_choice.py). An emergency stands for itself.
+    # (tests/oauth/test_last_choice.py). A grant for an emergency replaces no other, and no other replaces it.
     Raises: StoreUnavailable when concurrent callers are quicker every time.
     """
     if drafted.is_emergency:
@@ -103,7 +103,7 @@ def is_settled(grant: Grant) -> bool:
 
 
 def matter_of(grant: Grant) -> Matter:
-    """Return the matter of a grant, of which one grant is in force: an app and a person in one capacity.
+    """Return the matter of a grant: an app and a person in one capacity. One grant of a matter is in force at a time.
 
     For a professional the patient belongs to the matter too, because professionals open an app on several patients.
     """

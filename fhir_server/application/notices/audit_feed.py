@@ -1,4 +1,4 @@
-"""The feed of the audit log to a repository outside (ITI-20, FHIR Feed): a reader of the log by its place in time.
+"""The feed of the audit log to a repository outside (ITI-20, FHIR Feed): it remembers up to which instant it has sent.
 
 No request puts a message or waits for it. The worker reads what has happened since the last batch, up to some minutes
 ago, so that an event that a slow request stores later is not passed over. A batch that cannot be delivered is tried

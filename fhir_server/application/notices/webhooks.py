@@ -48,7 +48,7 @@ FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(hours=1)
 """How long no call of an app is tried after a failure; the rest doubles with each failure in a row."""
 _LONGEST_DOUBLING = 30
 OVERLAP = timedelta(days=1)
-"""How long calls are signed with the secret before too, so that an app can take the new one over."""
+"""How long calls are also signed with the previous secret, so that an app can change to the new one."""
 _KIND = "webhook"
 _SECRET_BYTES = 32
 
@@ -59,7 +59,9 @@ class WebhookFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """The address of one app. secret, before: without prefix, base64; before: until when the old one signs too.
+    """The address of one app.
+
+    secret, before: the present and the previous secret, base64 without prefix; before_until: how long both sign.
 
     failures: in a row, since `failing_since`. rests_until: when the next call is tried, None after a success.
     stopped_at: when the server gave up, None otherwise.

@@ -209,7 +209,7 @@ def enter_by_id(access: Access, row: ResourceType) -> Filters:
 
 
 def _enter_outside(access: Access, row: ResourceType, *, is_there: bool) -> Filters:
-    """Return what is visible outside all spaces: to an auditor an event that belongs to none, and nothing else.
+    """Return what is visible outside all spaces: for an auditor, an event that belongs to no space; otherwise nothing.
 
     is_there: whether the id is one of a resource outside all spaces.
     """

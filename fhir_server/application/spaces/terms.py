@@ -285,7 +285,7 @@ def _due(record: RecordState, term: Term, profile: RuleProfile) -> datetime | No
 
 
 def _begun(record: RecordState, term: Term, profile: RuleProfile) -> str:
-    """Return what tells one term from another of the same kind: when it began, and a request that shortened it."""
+    """Return what distinguishes one term from another of its kind: when it began, and a request that shortened it."""
     since = _closed_at(record, profile) if term is Term.ERASURE else record.since
     asked = record.erasure_asked_at if term is Term.ERASURE else None
     return "|".join(at.isoformat() if at else "" for at in (since, asked))

@@ -95,7 +95,7 @@ def _user(caller: Caller) -> Json:
 
 
 def policy_of(caller: Caller) -> str:
-    """Return the URI of the policy under which a person acts: the token."""
+    """Return the URI of the policy under which a person acts, which names the access token by its id."""
     return f"urn:ietf:params:oauth:jti:{caller.token_id}"
 
 

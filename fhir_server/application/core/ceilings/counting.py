@@ -72,7 +72,7 @@ def _of_place(tally: Tally, of: Ceilings, runtime: Runtime, place: str) -> tuple
 def _staff(runtime: Runtime, place: str) -> int:
     """Return how many practice situations the directory has for an establishment, at least one.
 
-    The number is kept for some minutes: it is the size of a ceiling and decides about no access.
+    The number is kept for some minutes, because it only sets the height of a ceiling and decides no access.
     """
     now = runtime.now()
     known = runtime.staff.get(place, now)

@@ -1,6 +1,6 @@
 """Pages of a search after the first, in either direction: the rows as the caller sees them, and their neighbours.
 
-A page is judged anew each time: a link to a page before keeps nothing of what that page once showed.
+A page is judged anew each time: a link back to an earlier page may show less than that page once did.
 
 Source: https://hl7.org/fhir/R4/http.html#paging.
 """
