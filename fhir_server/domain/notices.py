@@ -16,7 +16,7 @@ from fhir_server.domain.values import Json, type_of
 from fhir_server.registry import DOCUMENTS
 
 KINDS = "urn:habilis:notice"
-"""Code system of `Communication.category`: the kinds below."""
+"""Code system of `Communication.category`: the kinds of notices."""
 REVIEW_DUE = "urn:habilis:review-due"
 """Extension: the instant by which an emergency access must be reviewed."""
 REVIEW_OUTCOME = "urn:habilis:review-outcome"

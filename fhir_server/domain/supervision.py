@@ -119,7 +119,7 @@ _DECODER = msgspec.json.Decoder(Supervision)
 
 
 def subjects_of(requester: Requester) -> frozenset[str]:
-    """Return the names by which a suspension or an exception may mean a requester."""
+    """Return the subjects by which a suspension or an exception can apply to a requester."""
     profession = f"{PROFESSION}{requester.profession}" if requester.profession else ""
     return frozenset({requester.person, requester.organization, requester.client, profession} - {""})
 

@@ -44,8 +44,9 @@ TYPE = "Encounter"
 def record(work: UnitOfWork, request: WriteRequest) -> Written:
     """Record that a patient is, or will be, in the care of the caller's establishment.
 
-    Raises: Problem(FORBIDDEN) for whoever is no registered admission system; BUSINESS_RULE for an unknown patient, what
-    is not minimal, and an impossible period. The commit raises TOO_MANY when the establishment has begun too many.
+    Raises: Problem(FORBIDDEN) for whoever is no registered admission system; BUSINESS_RULE for an unknown patient, an
+    Encounter that is not minimal, and an impossible period. The commit raises TOO_MANY when the establishment has begun
+    too many stays.
     """
     _demand_admission_system(work)
     smart_scopes.demand(work.caller, (TYPE,), "c")

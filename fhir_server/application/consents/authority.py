@@ -123,7 +123,8 @@ def recorded(work: UnitOfWork, said: Said, consent: Json, root: str) -> Said:
     """Return the directives of a choice as the caller may record them; who gave it comes from the token.
 
     said: what the Consent compiles to. consent: with its id. root: the FHIRPath of the Consent.
-    Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far.
+    Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it states more than the rules
+    allow.
     """
     if not said and work.caller.requester.kind not in PATIENTS_SIDE:  # only the patient may state what holds anyway
         raise _not_yours(root)

@@ -66,7 +66,7 @@ class CardReading:
 def present(
     runtime: Runtime, caller: Caller, read: Callable[[], CardReading], expected: PatientId | None = None
 ) -> Entrance:
-    """Let the professional who calls in for one consultation, because the patient's card was read for them.
+    """Let the calling professional into a space for one consultation, because the patient's card was read for them.
 
     read: checks what the reader has signed, and raises what `not_valid` returns. expected: whose card it must be, None
     for anybody's.

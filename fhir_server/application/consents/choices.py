@@ -144,7 +144,7 @@ class HideByDefault(Choice):
 
 @command(EventKind.SWITCH_SET)
 class HideCareHistory(Choice):
-    """Hide the history of care."""
+    """Hide the history of care (in France, of reimbursements) from professionals, as one block (E13)."""
 
     kind = DirectiveKind.CARE_HISTORY_HIDDEN
 
@@ -253,7 +253,7 @@ def choice_of(patient: PatientId, said: Said, consent: Json, before: Said | None
 
 
 def in_force(consent: Json, id_: str) -> Said:
-    """Return what holds by a stored Consent: nothing when it is not in force or cannot be read."""
+    """Return the directives in force by a stored Consent: none when it is not in force or cannot be read."""
     try:
         return directives_of(consent, id_) if speaks(consent) else ()
     except Problem:

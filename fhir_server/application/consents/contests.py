@@ -1,7 +1,7 @@
 """Contesting: "that is not true", "I do not know this person", said of a notice, a line of the journal or an admission.
 
-One commit blocks the party at once and opens a case for the officer. Taking it back while the case waits removes the
-block as if it had never been, so that consents given before hold again.
+One commit blocks the party at once and opens a case for the officer. To take a contest back while its case waits
+removes the block as if it had never been, so that consents given before hold again.
 Source: statements V7 and V8 of docs/rules.md; docs/adr/0087-contesting-what-was-declared.md and 0099.
 """
 

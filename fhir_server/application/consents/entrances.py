@@ -44,7 +44,7 @@ class Shown:
 
 
 def let_in(work: UnitOfWork, patient: PatientId, shown: Shown, agreed: Directive) -> Entrance:
-    """Plan the agreement of one consultation with the professional who calls, and the notice of it.
+    """Plan the agreement with the calling professional for one consultation, and the notice of it.
 
     shown: what the patient showed, which is used up last. agreed: what the patient's side gave: the documents and the
     giver.

@@ -127,7 +127,7 @@ def cancel(runtime: Runtime, caller: Caller, patient: PatientId) -> None:
 
 @command(EventKind.INVITATION_REDEEMED)
 def redeem(runtime: Runtime, caller: Caller, typed: str) -> Entrance:
-    """Use up a code and let the professional who calls in, for one consultation.
+    """Use up a code and let the calling professional into its space, for one consultation.
 
     Raises: Problem(FORBIDDEN) for whoever is no professional; TOO_MANY after too many vain attempts; BUSINESS_RULE,
     always the same, for a code that does not let the caller in.

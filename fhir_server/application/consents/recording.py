@@ -59,8 +59,8 @@ class Place:
 def record(runtime: Runtime, caller: Caller, choice: Choice) -> Written:
     """Record a new choice.
 
-    Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far or names something
-    unknown; whatever the decision about the space raises.
+    Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it states more than the rules allow
+    or names something unknown; whatever the decision about the space raises.
     """
 
     def plan(work: UnitOfWork) -> Written:

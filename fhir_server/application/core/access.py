@@ -207,7 +207,7 @@ class Access:
         return self.looked_up[system, value]
 
     def asks(self, action: Action) -> AccessRequest:
-        """Return what the decision is asked."""
+        """Return the caller's request for an action, on which the rules decide."""
         return request_of(self.caller, action, self.at)
 
     def note_opened(self, opened: Opened) -> None:
@@ -220,5 +220,5 @@ class Access:
 
 
 def request_of(caller: Caller, action: Action, at: datetime) -> AccessRequest:
-    """Return what the decision is asked for a caller."""
+    """Return the request of a caller for an action at an instant, on which the rules decide."""
     return AccessRequest(caller.requester, action, caller.purpose, at, caller.in_lockdown)

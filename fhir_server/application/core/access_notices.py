@@ -207,7 +207,7 @@ def _key(caller: Caller, kept: str) -> str:
 
 
 def has_been_told(caller: Caller, record: RecordState) -> bool:
-    """Tell whether the space has been told of an access of this person in this practice situation."""
+    """Tell whether the patient's side has been told of an access by this person in this establishment."""
     return any(_key(caller, kept) in record.told for kept in ("", *_KEPT, _UNSEEN))
 
 

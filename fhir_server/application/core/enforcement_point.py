@@ -55,9 +55,9 @@ def judge(access: Access, patient: PatientId, action: Action) -> Opened | Deny:
 
 
 def _told(access: Access, permit: Permit, record: RecordState, action: Action) -> Permit | None:
-    """Return the permit that the audit log tells: as if what minors and seals hide were no evidence (B10, E9).
+    """Return the permit that the audit log tells, decided without the evidence that minors or seals hide (B10, E9).
 
-    Else the grade of an access would tell a guardian of a stay, and a patient of a result that waits.
+    Otherwise the grade of an access could tell a guardian of a hidden stay, and a patient of a result that waits.
     """
     runtime = access.runtime
     hidden = confidential_evidence(access.snapshot, record, permit, access.at, runtime.profile)

@@ -142,7 +142,7 @@ class Meetings:
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, subject: str, ceiling: str, day: date) -> int:
-        """Note one meeting; return which of the day it is, from 1."""
+        """Note that a subject has met a ceiling; return how often it has done so on this day."""
         with self._lock:
             if day != self._day or len(self._times) >= _MOST_MEETINGS:
                 self._day, self._times = day, {}

@@ -256,7 +256,7 @@ class UnitOfWork(CountedAccess):
         return Shown(seen, filters.of(stored.type).knows_marks(stored.facts.access))
 
     def planned(self) -> Change:
-        """Return the change to commit, with the marks of spaces newly entered on a word. Raises: Problem."""
+        """Return the change to commit, with the marks of spaces newly entered on a declaration. Raises: Problem."""
         if self.in_care or self.words:
             states = {patient: one.record for patient, one in self.met.items()} | self.records
             for entered in self.newly_entered(states).items():

@@ -307,5 +307,5 @@ def _identifiers_ever(work: UnitOfWork, stored: Stored) -> frozenset[tuple[str, 
 
 
 def _registered(compartment: PatientId) -> Filters:
-    """Return what the server reads of the identities that it has recorded, whoever may see them."""
+    """Return the view by which the server reads the recorded identities, whoever may see them."""
     return whole_space(ReadingReason.REGISTERED, compartment) if compartment else IN_DIRECTORY

@@ -139,7 +139,7 @@ def _place(root: str, name: str, index: int, value: object) -> str:
 
 
 def _as_intermediary(depositor: Depositor, resource: Json, faults: list[str]) -> Json:
-    """Return a document of an intermediary with its depositor; refuse anybody else's.
+    """Return a document with its depositor named, if an intermediary files it; refuse it from anybody else.
 
     The registration is read now, so that its end holds from the next request on.
     """
@@ -253,7 +253,7 @@ def _role(depositor: Depositor, role: Json, contained: Mapping[str, Json], shown
 
 
 def _is_own(depositor: Depositor, inner: Json, contained: Mapping[str, Json], shown: dict[str, Json]) -> bool:
-    """Tell whether a contained patient or relative files here, or a contained device is the depositor's.
+    """Tell whether a contained patient or relative is who files, or a contained device is the depositor's.
 
     A device is that of a patient who files, or one that states the establishment as its owner.
     """

@@ -173,7 +173,8 @@ class Draft:
 def draft_documents(filing: Filing) -> tuple[Draft, ...]:
     """Return the documents as they are to be stored.
 
-    Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark; INSUFFICIENT_SCOPE.
+    Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark that the caller may not
+    set; INSUFFICIENT_SCOPE.
     """
     documents = filing.submission.documents
     refuse_dangling(filing, [document.item for document in documents])

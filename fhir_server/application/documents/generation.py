@@ -32,7 +32,7 @@ _FHIR = frozenset({"application/fhir+json", "application/fhir+xml", "application
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A document that was filed, and what of it has no place in its description."""
+    """A document that was filed, and the parts of it for which its description has no element."""
 
     written: Written
     notes: tuple[Issue, ...]

@@ -278,7 +278,7 @@ def _marking(before: AccessFacts, after: Mark, at: datetime) -> EventKind | None
 
 
 def _trace(work: UnitOfWork, done: Stored, kind: EventKind | None) -> None:
-    """Audit what was done; when nothing changed, the caller has read the document."""
+    """Audit what was done; when nothing changed, audit a read of the document."""
     code = Interaction.DELETE if done.deleted else Interaction.PATCH if kind else Interaction.READ
     audited = AuditedInteraction(code, "DocumentReference", kind=kind)
     work.trace(audited, (f"DocumentReference/{done.id}",), reason="" if kind else "nothing-changed")

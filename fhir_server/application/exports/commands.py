@@ -86,7 +86,7 @@ def _demand_scopes(caller: Caller, asked: Asked) -> None:
 
 
 def _within_own(caller: Caller, asked: Asked) -> Asked:
-    """Return what is asked, for the patient's side without any space but that of the token's patient.
+    """Return what is asked; for the patient's side, limited to the space of the token's patient.
 
     Raises: Problem(MALFORMED) when a representative's token names no patient.
     """

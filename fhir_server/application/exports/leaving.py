@@ -42,7 +42,7 @@ def may_leave(access: Access, opened: Opened) -> bool:
 
 
 def is_planned(access: Access, patient: PatientId, establishment: str) -> bool:
-    """Tell whether the plan of an export has a space. Nothing of this is told before a download decides again.
+    """Tell whether the plan of an export has a space. The caller learns nothing of it until a download is decided.
 
     establishment: "Organization/…" in whose care the patient must be now, "" for any.
     """

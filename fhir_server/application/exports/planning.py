@@ -48,7 +48,7 @@ _DECODER = msgspec.json.Decoder(Step)
 
 
 def message_of(runtime: Runtime, step: Step) -> Message:
-    """Return the message that has a step done."""
+    """Return the message by which the worker does a step."""
     return Message(LANE.name, f"{step.job} {step.number}", msgspec.json.encode(step), runtime.now())
 
 

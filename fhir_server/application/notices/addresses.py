@@ -154,7 +154,7 @@ def _digits(typed: str) -> str:
 
 
 def _count_wrong(runtime: Runtime, entry: Secret, waiting: Unconfirmed) -> None:
-    """Count a wrong code; the last one ends the request. Of concurrent attempts each counts or finds nothing."""
+    """Count a wrong code; the last one ends the request. Each concurrent attempt counts, or comes too late."""
     counted = replace(waiting, wrong=waiting.wrong + 1)
     kept = counted.wrong < ATTEMPTS
     if not kept or not runtime.ports.vault.replace(replace(entry, value=orjson.dumps(counted))):

@@ -155,7 +155,7 @@ class Wanted:
 
     @property
     def is_valid(self) -> bool:
-        """Whether every hour is one, the language is spoken, and silence has a beginning and an end or neither."""
+        """Whether every hour and the language are valid, and silence has both a beginning and an end or neither."""
         hours = [hour for hour in (self.digest_hour, self.silent_from, self.silent_until) if hour is not None]
         has_both = (self.silent_from is None) == (self.silent_until is None)
         return has_both and all(0 <= hour < _HOURS for hour in hours) and self.language in LANGUAGES
@@ -180,7 +180,7 @@ def _given(wanted: Wanted) -> dict[str, Any]:
 
 
 def _silence(chosen: Choices) -> tuple[int | None, int | None] | None:
-    """Return the hours in which no mail warns, None for none."""
+    """Return the hours in which not even an urgent mail is sent, None when urgent mails are always sent."""
     return None if chosen.urgent_in_silence else (chosen.silent_from, chosen.silent_until)
 
 

@@ -127,7 +127,7 @@ def _base(runtime: Runtime) -> str:
 
 
 def _letter(runtime: Runtime, to: Recipient, words: tuple[str, str], names: tuple[str, str], **shown: str) -> Letter:
-    """Build a letter. names: what it is about, so that a repeat has the same id and nobody can tell from it what."""
+    """Build a letter. names: what it is about; they give a repeat the same id, and the id does not reveal them."""
     subject, text = words
     whole = (text + _SIGNED[to.language]).format(base=_base(runtime), **shown)
     id_ = sha256("\n".join(names).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Who is told of a notice by mail: accounts of its recipients who may see it at the very moment of sending.
 
-So what a person gets by mail is a function of what they may read in the space. A notice that is hidden from a guardian
+So what a person gets by mail depends only on what they may read in the space. A notice that is hidden from a guardian
 sends the guardian nothing, and no number and no time of mails to a guardian depends on what is hidden from them.
 Source: rule B10; docs/threat-model.md.
 """
@@ -92,7 +92,7 @@ def _shows(
 
 
 def _callers(account: Account, person: str, patient: PatientId) -> tuple[Caller, ...]:
-    """Return an account as those who may ask for a notice to this person; one for each situation of a professional."""
+    """Return the callers as which an account may read a notice to a person: one per situation of a professional."""
     grantees = [Grantee(_PAGE, account, practice=practice) for practice in account.practices]
     treating = [replace(one.on_page(account.subject), purpose=Purpose.TREATMENT) for one in grantees]
     own = Grantee(_PAGE, account, launch_patient=patient).on_page(account.subject)

@@ -45,7 +45,7 @@ MOST_FAILURES = 20
 """After so many failures in a row, over a day at least, an address is no longer called."""
 PATIENCE = timedelta(days=1)
 FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(hours=1)
-"""How long no call of an app is tried after a failure; the rest doubles with each failure in a row."""
+"""How long an app is not called after a failure: at first, and at most; the time doubles with each failure in a row."""
 _LONGEST_DOUBLING = 30
 OVERLAP = timedelta(days=1)
 """How long calls are also signed with the previous secret, so that an app can change to the new one."""

@@ -50,7 +50,7 @@ def _handle(runtime: Runtime, lane: Lane, lease: Lease, message: Pending) -> Non
 
 
 def _commit(runtime: Runtime, lane: Lane, *changes: Change) -> None:
-    """Commit, and count what became of the messages: of each change the last one that it handles."""
+    """Commit, and count for the metrics what became of the last message of each change."""
     audit_log.commit(runtime, *changes)
     for change in changes:
         own = change.handled[-1]

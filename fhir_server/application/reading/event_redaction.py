@@ -89,9 +89,9 @@ def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], filters: Filters)
 def without_unknown(snapshot: Snapshot, rows: Sequence[Stored]) -> tuple[bytes, ...]:
     """Return the bodies of audit events of several spaces for an auditor, who may learn what each was about (H8).
 
-    A name stays if the resource is or was in the space of the event: as for an auditor who names the space. No case is
-    named, because its id can be computed from whom it is about, who may be the reader. This costs one query for each
-    type that the events refer to.
+    A name stays if the resource is or was in the space of the event, as in a search of this space alone. No case is
+    named, because the reader may be the person whom the case is about. This costs one query for each type that the
+    events refer to.
     """
     told = tuple(_Told(row.body, orjson.loads(row.body)) for row in rows)
     places = _places(snapshot, frozenset(name for one in told for name in one.names()))

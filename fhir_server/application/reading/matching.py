@@ -71,7 +71,8 @@ class Asked:
 def match(runtime: Runtime, caller: Caller, asked: Asked) -> Candidates:
     """Return who matches a Patient (ITI-119).
 
-    Raises: Problem(INVALID) for too few traits; FORBIDDEN for whoever may look nobody up; at a ceiling as `reached`.
+    Raises: Problem(INVALID) for too few traits; FORBIDDEN for whoever may look nobody up; at a ceiling, as
+    `reached.commit`.
     """
     return _look_up(runtime, caller, AuditedInteraction(Interaction.OPERATION, PATIENT, operation="match"), asked)
 
@@ -104,7 +105,7 @@ def _look_up(runtime: Runtime, caller: Caller, audited: AuditedInteraction, aske
 
 
 def _demand_may_look_up(access: Access) -> None:
-    """Refuse whoever may look nobody up, before anything is read: patients, relatives, auditors, nameless people."""
+    """Refuse whoever may look nobody up, before anything is read: patients, relatives, auditors, the unidentified."""
     if access.caller.requester.kind not in _MAY_LOOK_UP:
         problem = Problem.of(Category.FORBIDDEN, "only professionals and registered software look patients up")
         audit_log.record_refusal(access.runtime, access.caller, access.audited, problem)

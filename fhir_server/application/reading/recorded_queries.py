@@ -1,7 +1,7 @@
 """What a recorded search names: resources by their id or reference, and identifiers.
 
 The audit log stores a search as it was sent. A reader gets the search without references to what that reader does not
-see. For every reader, identifiers are left out, because they could only be checked by a look-up, and patients' numbers.
+see. Identifiers and patients' numbers are left out for every reader: only a look-up could tell what they name.
 """
 
 import re

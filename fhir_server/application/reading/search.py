@@ -152,8 +152,9 @@ def _is_in_care(access: Access, opened: Opened) -> bool:
 def _about(access: Access, shown: tuple[Shown, ...], beside: tuple[Shown, ...]) -> tuple[str, ...]:
     """Return the ids of the documents that a search named: by id, by a resource about them, or by an identifier.
 
-    Documents that it led to by a join, or that came along, count too unless they name in turn what the search named: a
-    search that names a sealed document must not hide from the patient that it has shown others.
+    Documents that it found by a join, or that came along, count too, except where what was shown of them contains a
+    name from the search. So a search that names a sealed document does not hide from the patient that it has shown
+    other documents.
     """
     audited = access.audited
     if not audited.sought:

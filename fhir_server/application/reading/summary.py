@@ -28,7 +28,8 @@ _CURRENT = AnyOf(frozenset({tokens.any_system("status", "current")}))
 class Summarized:
     """A patient and the latest documents, the last changed first.
 
-    are_all: whether there are no older ones. at: when. ids: new ones, for the Bundle, its Composition and its author.
+    are_all: whether there are no older ones. at: the instant of the summary. ids: new ones, for the Bundle, its
+    Composition and its author.
     """
 
     patient: Shown

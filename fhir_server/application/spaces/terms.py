@@ -98,7 +98,7 @@ def begin_of_review(work: UnitOfWork, file: ReviewFile) -> None:
 def fall_due(runtime: Runtime, message: Pending) -> Change:
     """Tell the end of a term, unless it was cancelled; the change holds only while the state stays as it is.
 
-    Raises: Later when the term ends later than the message was told.
+    Raises: Later when the term now ends later than the message says.
     """
     body: Json = orjson.loads(message.body)
     if body["term"] == _EARLIER:
@@ -134,8 +134,8 @@ def _search_from(after: PatientId, asked_at: datetime, now: datetime) -> Message
 def _find_earlier(runtime: Runtime, body: Json) -> Change:
     """Plan messages for the terms of a batch of spaces, and the message that goes on with the next batch.
 
-    A term that has a message already keeps it, because the key is the same. What ended before the search is not told.
-    The change holds only while these spaces stay as they are.
+    A term that has a message already keeps it, because the key is the same. A term that ended before the search is not
+    told. The change holds only while these spaces stay as they are.
     """
     asked_at = datetime.fromisoformat(body["asked"])
     audited = AuditedInteraction(Interaction.OPERATION, "Patient")

@@ -83,7 +83,7 @@ def _families(patient: Json) -> set[str]:
 
 
 def _first_given(patient: Json) -> Iterator[str]:
-    """Yield the given names of the first name, together, as `keys_asked` compares them."""
+    """Yield the given names of the first HumanName as one text, as `keys_asked` compares them."""
     for name in patient.get("name", ())[:1]:
         yield from filter(None, [name_key(" ".join(map(str, name.get("given", ()))))])
 

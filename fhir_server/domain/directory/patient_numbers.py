@@ -22,7 +22,7 @@ _BETWEEN = re.compile(r"[\s.\-]")
 def names_patient(value: str) -> bool:
     """Tell whether a search value, or one of its alternatives, is a patient's number, with or without its system.
 
-    Escapes and further bars change nothing: a mistyped number is still somebody's.
+    Escapes and further `|` change nothing: a mistyped number is still somebody's.
     """
     return any(_holds_number(part.split("|")) for part in value.replace("\\", "").split(","))
 

@@ -148,7 +148,7 @@ def last_step(row: ResourceType | None, name: str) -> tuple[ResourceType | None,
 
 
 def chained_types(row: ResourceType, param: SearchParam, rest: str) -> tuple[str, ...]:
-    """Return the types to which a parameter may lead and that know how the rest of a chain begins."""
+    """Return the types to which a parameter may lead and that have the next parameter of a chain."""
     return tuple(name for name in targets_of(row, param) if _knows(REGISTRY[name], rest))
 
 

@@ -50,7 +50,7 @@ def _refused(access: Access, reached: CeilingReached, looked_up: int) -> Problem
     """Record a request that a ceiling refuses; return what to raise.
 
     A person who logged in is asked for a second factor first, if that would double the ceiling.
-    looked_up: identities of which the answer tells something.
+    looked_up: the number of identities of which the answer tells something.
     """
     name, tally = reached.limit.name, Tally(reached.count.kind)
     may_double = _is_own(access, reached) and doublings.is_left(access, tally)
@@ -73,8 +73,9 @@ def _refused(access: Access, reached: CeilingReached, looked_up: int) -> Problem
 def demand_trusted(access: Access, looked_up: int = 0) -> None:
     """Refuse a new entry on a declaration of a suspended person, establishment or software (V13).
 
-    looked_up: identities that the request looks up; they count.
-    Raises: Problem(CONSENT_REQUIRED), the same for every patient; the audit log has it then. Problem as `commit`.
+    looked_up: the number of identities that the request looks up, which are counted.
+    Raises: Problem(CONSENT_REQUIRED), the same for every patient; the audit log has it then. Also any Problem of
+    `commit`.
     """
     if access.caller.supervision.suspends(access.caller.requester):
         try:
@@ -184,7 +185,7 @@ def _has_two_factors(proof: Login) -> bool:
 
 
 def _is_own(access: Access, reached: CeilingReached) -> bool:
-    """Tell whether the ceiling is the person's own and the person logged in; nobody doubles an establishment's."""
+    """Tell whether the ceiling is the person's own and the person logged in; an establishment's is never doubled."""
     granted = access.caller.granted
     return granted.proof.at is not None and reached.count.subject == granted.requester.person
 

@@ -29,7 +29,7 @@ NAME = (SWITCH, "supervision")
 
 @query
 def find(runtime: Runtime) -> Supervision:
-    """Return what is set now."""
+    """Return the suspensions and registered exceptions that are set now."""
     entry = runtime.ports.vault.get(*NAME, runtime.now())
     return supervision.load(entry.value) if entry else NO_SUPERVISION
 

@@ -1,1 +1,1 @@
-"""What was: the versions of resources within a window of time."""
+"""Histories: the versions of resources within a window of time."""
