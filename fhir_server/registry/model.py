@@ -73,7 +73,7 @@ class SearchParam:
     marks: whether the visibility marks, which are kept outside the resource, are values too for a caller who may know
         them.
     components: of a composite parameter: the parameters that one element must meet together.
-    examined: whether it is evaluated on what the caller would be shown, because the index may not tell it.
+    examined: whether no index has its values, so that it is evaluated on what the caller would be shown.
     chain: the reference and the parameter of its target, as in `author.family`; empty for a parameter of the type.
     """
 
@@ -98,7 +98,7 @@ class SearchParam:
 
     @property
     def is_sorted_by_store(self) -> bool:
-        """Whether the stores can sort by it: they keep the intervals of dates, and of other values hashes."""
+        """Whether the stores can sort by it: they keep the intervals of dates, but only hashes of other values."""
         return self.type == "date" and not self.examined
 
 

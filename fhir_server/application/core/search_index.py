@@ -265,7 +265,7 @@ def shown_values(resource: Json, params: Sequence[SearchParam]) -> dict[str, lis
 
 
 def shown_facts(resource: Json, param: SearchParam, access: AccessFacts) -> Facts:
-    """Return the facts about one parameter, as the index would have them, for a body as somebody is shown it."""
+    """Return the facts that the index would have about one parameter, taken from a body as its reader is shown it."""
     values = shown_values(resource, (param,)).get(param.name, [])
     found: set[str] = set()
     intervals: dict[str, Interval] = {}

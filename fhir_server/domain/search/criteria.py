@@ -96,8 +96,8 @@ class Examined:
     values: alternatives as plain text; folded for "contains", "begins" and "text". triples: alternatives of "of-type",
         as (system, code, value). criteria: alternatives of "indexed" and "together", each a criterion for the
         parameter, or one for each component.
-    narrowed: what the index knows of the criterion: every match meets it. None when the index knows nothing that every
-        reader may be told.
+    narrowed: a criterion that the index can answer and that every match meets; None when there is none from which every
+        reader may learn.
     """
 
     param: SearchParam

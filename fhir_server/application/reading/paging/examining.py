@@ -173,7 +173,7 @@ def _is_above(asked: Examined, value: object) -> bool:
 
 
 def _lies_below(value: str, root: str, param: SearchParam) -> bool:
-    """Tell whether a media type or a URL is another one, or more special; other URIs have no hierarchy."""
+    """Tell whether a media type or a URL equals `root` or lies below it; other URIs have no hierarchy."""
     if value == root:
         return True
     if param.type == "token":
@@ -212,7 +212,7 @@ def _padding(order: Order) -> bytes:
 def _key(order: Order, item: Shown, body: Json) -> bytes:
     """Return what one row is sorted by; a missing date counts as 1970, any other missing value comes before all others.
 
-    Of several values the one counts that comes first in the order.
+    Of several values, the first in the order counts.
     """
     if order.name == "_id":
         return item.stored.id.encode()[:KEY_BYTES]
