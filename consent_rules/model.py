@@ -266,7 +266,7 @@ RESTRICTING = frozenset(
 
 
 def closed(directive: Directive) -> Directive | None:
-    """Return what is left of a directive that cannot be read in full: it opens nothing, but closes what it closed.
+    """Return what is left of a directive that cannot be read in full: it opens nothing and still closes what it closed.
 
     A restricting directive then holds at all times, and for documents of any time. Nothing is left of the others.
     """

@@ -167,7 +167,7 @@ class Visibility:
 
     documents: for clauses with `of_seen` or `of_waiting`, the clauses by which the same reader sees documents.
     everywhere: the clauses hold in every space and for what belongs to no space. Only a search of the audit log over
-        all spaces uses such a filter; any other query of a store takes it as one for `compartment`.
+        all spaces uses such a filter; for any other query the filter holds in `compartment` alone.
     """
 
     compartment: PatientId

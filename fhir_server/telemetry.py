@@ -103,7 +103,7 @@ def warning(event: str, **facts: str) -> None:
 
 
 def lane_alarm(event: str, lane: str, attempts: int, error: Exception) -> None:
-    """Write a line about a message of the outbox that failed so often."""
+    """Write a line about a message of the outbox that has failed. attempts: how often."""
     _log.error(event, lane=lane, attempts=attempts, error=type(error).__name__, where=_where(error))
 
 

@@ -1,4 +1,4 @@
-"""The table of lanes: what is done after an answer, or without any request. A new tenant is one row here."""
+"""The table of lanes: what is done after an answer, or without any request. New work is one row here."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -43,7 +43,7 @@ def call_app(runtime: Runtime, message: Pending) -> Change:
 
 NOTICES = Lane(audit_log.NOTICES_LANE, plan_notice, together=20)
 MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
-"""Mails and calls are tried for about a day and a half: so long a mail server or an app may be away."""
+"""Mails and calls are tried for about a day and a half: a mail server or an app may be out of reach for that long."""
 CALLS = Lane(webhooks.LANE, call_app, tries=48, first_pause=timedelta(seconds=10))
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
 OF_ROOMS = (terms.LANE, reported.LANE, emergencies.LANE, looks.LANE, planning.LANE)

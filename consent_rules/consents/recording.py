@@ -241,7 +241,7 @@ _TOO_FAR: tuple[tuple[Callable[[DecisionContext, Directive], bool], Reason, str]
     (_is_post_dated, Reason.POST_DATED, "C6"),
     (_is_too_long, Reason.PERIOD_TOO_LONG, "C4"),
 )
-"""(whether a directive of an allowed kind goes too far, the reason of the denial, the number of the statement)."""
+"""The limits, each as (whether a directive goes beyond it, the reason of the denial, the number of the statement)."""
 
 
 def _denial(reason: Reason, statement: str) -> Deny:

@@ -107,7 +107,7 @@ def _may_file_with(request: AccessRequest, record: RecordState, profile: RulePro
 
 
 def _why_no_seal(context: DecisionContext, replaced: AccessFacts | None) -> Deny | None:
-    """Return why a new document is not sealed from the patient: only who treats may seal (V16).
+    """Return why a new document may not be sealed from the patient; only somebody who treats may seal it (V16).
 
     A document that replaces a sealed one inherits the seal, whoever files it.
     """

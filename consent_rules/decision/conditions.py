@@ -91,7 +91,7 @@ def consent(context: DecisionContext) -> RuleApplied | None:
 
 
 def treatment(context: DecisionContext) -> RuleApplied | None:
-    """Permit on the first ground of ordinary treatment that the requester has; software has those of its place."""
+    """Permit on the first ground of ordinary treatment that the requester, or software's establishment, has."""
     found = (ground(context) for ground in (declared_physician, administrator, care_team, consent))
     return next((permit for permit in found if permit), None)
 
@@ -227,7 +227,7 @@ def _permit(statement: str, used: Iterable[Directive]) -> RuleApplied | None:
 
 
 def _care(context: DecisionContext, statement: str, used: list[Directive]) -> RuleApplied | None:
-    """Permit on a ground of care; the grade is of all evidence that the requester has (V1)."""
+    """Permit on a ground of care, with the best grade of all evidence that the requester has (V1)."""
     if not used:
         return None
     grade = evidence.grade_of(context, chain(used, agreements(context)))

@@ -18,7 +18,7 @@ class DecisionContext:
     """The request, the state of the space, the matrix and the profile in force.
 
     identities: every reference by which a directive may name the requester; present care teams are included.
-    confirmed: the present care teams of which somebody else than a professional says that the requester is in (V4).
+    confirmed: the present care teams whose membership somebody other than a professional has recorded (V4).
     held: the directives whose stated period includes now, by kind. lifted: blocks that were withdrawn or have ended.
     memo: results that were already computed for this request.
     """

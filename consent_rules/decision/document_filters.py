@@ -202,7 +202,7 @@ def _by_consent(context: DecisionContext) -> Clauses:
 
 
 def _reached(context: DecisionContext, row: Clause, agreement: Directive) -> Clause:
-    """Return the part of the row that one consent covers; the more precise directive wins, a deny between equals.
+    """Return the part of the row that one consent covers; the more precise directive wins, or the deny if equal.
 
     A consent that a professional wrote down never overrides what the patient withholds (C7).
     """

@@ -1,5 +1,7 @@
 """Break-glass and the regulation of emergency calls: two modes, each with a switch, a time limit, a reason, a notice.
 
+Regulation is the work of the physician in an emergency call centre, who decides which help a caller gets.
+
 A professional uses a mode by an emergency opening: a recorded act on one space, with its reason. Each read in that mode
 looks for the opening and decides again, so that a patient who switches the mode off stops it at once.
 

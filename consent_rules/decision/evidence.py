@@ -86,7 +86,11 @@ def end_for_team(directive: Directive, given_at: datetime, profile: RuleProfile)
 
 
 def _believed(context: DecisionContext, directive: Directive) -> Grade:
-    """Return the grade of a directive; for a person who has not logged in, only what names the place counts (V5)."""
+    """Return the grade of a directive, lower when software names a person who has not logged in (V5).
+
+    The patient's own act then counts as a third party's if it names the establishment, team or practice situation, and
+    as declared if it names the person alone.
+    """
     requester = context.requester
     if directive.grade is not Grade.PATIENT or not requester.vouched:
         return directive.grade

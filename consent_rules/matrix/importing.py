@@ -13,7 +13,7 @@ from typing import Any
 from consent_rules.matrix.table import COLUMNS, OPTIONAL, Matrix, MatrixError, parse
 
 _RENAMED = {
-    # column here: column of the working file
+    # our column: column of the working file
     "profession": "profession_code",
     "kind": "document_type_code",
     "deposit": "write",

@@ -51,7 +51,7 @@ class Hashes:
         return self._hash(b"claim", claim.encode())
 
     def secret(self, kind: str, key: str) -> bytes:
-        """Return the hash of the name of a vault entry; those of switches, which have no secret names, are kept."""
+        """Return the hash of the name of a vault entry. Those of switches stay in memory: their names are no secret."""
         if kind != SWITCH:
             return self._hash(b"secret", f"{kind}\0{key}".encode())
         if key not in self._switches:

@@ -51,7 +51,7 @@ def sorted_ways(visibility: Visibility) -> tuple[Ways, Ways, Ways]:
 def is_visible(type_: str, facts: Facts, visibility: Visibility, seen_among: SeenAmong) -> bool:
     """Tell whether a resource is visible: by its own facts, or through the documents in it (see Facts).
 
-    A filter for everywhere shows nothing of a space here.
+    A filter for all spaces at once (`Visibility.everywhere`) shows nothing of a space here.
     """
     if facts.access.compartment != visibility.compartment:
         return False

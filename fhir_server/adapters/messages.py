@@ -61,7 +61,7 @@ class Bell:
 
 
 def due_of(due: datetime | None) -> int:
-    """Return a due instant as the store writes it; no instant is as early as AT_ONCE."""
+    """Return a due instant as the store writes it: AT_ONCE for none, and a later number for every instant."""
     return AT_ONCE if due is None else max(micros(due), AT_ONCE + 1)
 
 

@@ -274,7 +274,7 @@ def _refusal_of(arrival: Arrival) -> HTTPException:
 
 
 def _head_fault(environ: WSGIEnvironment, limits: Limits) -> HTTPException | None:
-    """Return what is wrong with the head; static files of the error page are exempt, since they have the same head."""
+    """Return what is wrong with the head; the error page's static files come with the same head, and are exempt."""
     if len(environ["PATH_INFO"]) + len(environ.get("QUERY_STRING", "")) > limits.url_bytes:
         return RequestURITooLarge()
     if environ["PATH_INFO"].startswith(_ASSETS):

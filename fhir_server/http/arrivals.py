@@ -14,7 +14,7 @@ CHUNK = 64 * 1024
 REFUSED = "habilis.refused"
 """Where the front of the application puts into a WSGI environment why it refuses the request."""
 _DRAINED = 4
-"""The server reads and throws away up to this many times the limit: a client that still sends reads no answer."""
+"""The server reads and throws away up to this many times the limit, because a client reads no answer while it sends."""
 
 
 class Stream(Protocol):

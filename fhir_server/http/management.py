@@ -95,7 +95,7 @@ class ManagementServer(ThreadingMixIn, TCPServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as the base class has it
-        """Log a defect; a client that goes away or says nothing is none."""
+        """Log a defect; a client that goes away or says nothing is no defect."""
         error = sys.exception()
         if isinstance(error, Exception) and not isinstance(error, OSError):
             telemetry.alarm("defect", error)

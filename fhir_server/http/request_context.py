@@ -200,9 +200,9 @@ class _Completed:
 
 
 def _correlated(sent: str) -> list[tuple[str, str]]:
-    """Return the header that repeats the client's own name for its request, when the server names it otherwise.
+    """Return `X-Correlation-Id` with the id that the client sent; nothing if it names a patient or could break a header.
 
-    Source: https://hl7.org/fhir/R4/http.html#custom. It is not logged; what could break a header is not repeated.
+    Source: https://hl7.org/fhir/R4/http.html#custom. The id is not logged.
     """
     return [("X-Correlation-Id", sent)] if _REPEATABLE.fullmatch(sent) and not names_patient(sent) else []
 

@@ -1,8 +1,8 @@
 """Requests of any kind: a bucket for each access token and each client, in each process.
 
-What must be exact is counted in the store. This keeps one caller from taking the time of all others. Emergencies are
-never refused here; health, pages and sign-in do not come here. A bucket that was not used longest gives way to a new
-one, so that memory is bounded.
+These buckets keep one caller from taking the time of all others; what must be exact is counted in the store.
+Emergencies are never refused here; health, pages and sign-in are not counted here. When there are too many buckets, the
+one that has been unused for the longest time is dropped, so that memory is bounded.
 Source: RFC 6585 4; docs/adr/0084-what-is-counted-and-what-follows.md (V10).
 """
 

@@ -81,7 +81,7 @@ def into(table: Table | None) -> None:
 
 
 def answered(kind: RequestKind, status: int, seconds: float) -> None:
-    """Count an answer. seconds: since the turn of the request."""
+    """Count an answer. seconds: from when the request got its turn until the answer."""
     table = _table
     if table is None:
         return

@@ -64,7 +64,7 @@ def _added(slot: int, counted: list[Counted]) -> int:
 
 
 def _counter(family: Family, counted: list[Counted]) -> Metric:
-    """Return a counter; of one with many series, those that have counted something."""
+    """Return a counter; a counter with labels leaves out the series that have counted nothing."""
     metric = CounterMetricFamily(family.name, family.text, labels=list(family.labels))
     for values, slot in family.series():
         found = _added(slot, counted)

@@ -60,7 +60,7 @@ class Outcome(StrEnum):
 
 
 class Run(StrEnum):
-    """How the worker fared. Done is counted of periodic work only: whether an act leaves a message may be a choice."""
+    """How work of the worker ended. `DONE` counts periodic work only: other work may follow from a patient's choice."""
 
     DONE = "done"
     FAILED = "failed"

@@ -32,7 +32,7 @@ class Table:
     __slots__ = ("_file", "lock", "slots")
 
     def __init__(self, file: int) -> None:
-        """Map an open file, which this process has locked; what waited in another process waits no longer.
+        """Map an open file, which this process has locked; the gauges of the process that had it before become zero.
 
         The blocks are allocated first: a process that writes into a hole of a mapped file on a full disk is killed.
         """

@@ -183,7 +183,7 @@ def rows_filter(head: Document) -> Document:
 def message_documents(messages: Sequence[SealedMessage]) -> tuple[Document, ...]:
     """Return messages of one change as new documents.
 
-    The position is a text of the instant of the change, chance, and the number in the change: no counter is shared.
+    The position is a text of the change's instant, a random part, and the number in the change: no counter is shared.
     `order` is a text of due instant and position, so that what is ready is one range at the end of an index.
     """
     by_chance = secrets.token_hex(_CHANCE_BYTES)

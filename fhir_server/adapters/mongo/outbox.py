@@ -1,7 +1,7 @@
 """The outbox in MongoDB. A message lies with its space, so that the commit that puts it reaches no further shard.
 
-A position is a text of the instant of its change and of chance: it follows the clocks of the servers, not the order of
-the commits. No message is missed for that: a worker reads what is there, and never goes on from a position.
+A position is a text of the change's instant and a random part: it follows the clocks of the servers, not the order of
+the commits. Even so no message is missed: a worker reads what is there, and never goes on from a position.
 The worker's read over all spaces asks every shard; it is the only one, and no request waits for it.
 """
 

@@ -153,7 +153,7 @@ class MongoSnapshot:
         return Page(tuple(self._readable(page)), following)
 
     def find_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> Page:
-        """Return one page of the visible audit events of all spaces and of none that match."""
+        """Return one page of the visible audit events that match, of all spaces and outside any space."""
         places, met, rest = self._everywhere(search, span, filters, looks)
         kept = met[: search.limit]
         following = place_of(places[kept[-1]]["when"]) if kept and len(met) > search.limit else rest
@@ -169,7 +169,7 @@ class MongoSnapshot:
     def _everywhere(
         self, search: Search, span: Interval, filters: Filters, looks: int
     ) -> tuple[Mapping[str, Document], list[str], Place | None]:
-        """Return the locators that were looked at by name, the names that match, and where to go on."""
+        """Return the locators that were looked at, by name; the names that match; and where to go on."""
         visibility = filters.of(search.type)
         if not (visibility.everywhere and visibility.clauses):
             return {}, [], None
@@ -184,7 +184,7 @@ class MongoSnapshot:
         return places, [name for name in places if name in met], rest
 
     def locate_all(self, type_: str, ids: Iterable[str]) -> Mapping[str, PatientId]:
-        """Return the compartment of each of these ids that was used, for any caller."""
+        """Return the compartment of each of these ids that a resource has or had, for any caller."""
         names = {locator_name(type_, id_): id_ for id_ in ids}
         at = {"_id": {"$in": sorted(names)}, "compartment": LOCATORS}
         return {names[row["_id"]]: row["type"] for row in self._find(self._heads(type_), at, [])}

@@ -115,7 +115,7 @@ class SqliteSnapshot:
         return Page(found, Place(rows[search.limit - 1][0], page[-1][0].id))
 
     def find_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> Page:
-        """Return one page of the visible audit events of all spaces and of none that match."""
+        """Return one page of the visible audit events that match, of all spaces and outside any space."""
         places, met, rest = self._everywhere(search, span, filters, looks)
         kept = met[: search.limit]
         following = places[kept[-1]] if kept and len(met) > search.limit else rest
@@ -130,7 +130,7 @@ class SqliteSnapshot:
     def _everywhere(
         self, search: Search, span: Interval, filters: Filters, looks: int
     ) -> tuple[Mapping[int, Place], list[int], Place | None]:
-        """Return the places that were looked at by position, the positions that match, and where to go on."""
+        """Return the places that were looked at, by position; the positions that match; and where to go on."""
         visibility = filters.of(search.type)
         if not (visibility.everywhere and visibility.clauses):
             return {}, [], None
@@ -143,7 +143,7 @@ class SqliteSnapshot:
         return places, [position for position in places if position in met], rest
 
     def locate_all(self, type_: str, ids: Iterable[str]) -> Mapping[str, PatientId]:
-        """Return the compartment of each of these ids that was used, for any caller."""
+        """Return the compartment of each of these ids that a resource has or had, for any caller."""
         rows = self._all(whole_trail.located(type_, ids))
         return {id_: compartment for id_, compartment in rows if compartment != ERASED}
 

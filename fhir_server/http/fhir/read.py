@@ -41,7 +41,7 @@ def read_one(row: ResourceType, id_: str) -> Response:
 
 
 def _refuse_words(row: ResourceType, id_: str) -> None:
-    """Refuse the word of an interaction that the type does not offer, or not by GET, in the place of an id.
+    """Refuse `_history` and `_search` in the place of an id, such as `/Binary/_history`.
 
     Raises: MethodNotAllowed.
     """

@@ -33,7 +33,7 @@ _UNNAMED = frozenset({AccessRule.IDENTITY, AccessRule.DIRECTORY, AccessRule.PUBL
 """The rules of types whose searches name no patient."""
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
 _NEVER_IGNORED = frozenset({HAS, LIST, "_security", "near"})
-"""Parameters that narrow to a patient or by protection: if the server ignored one, the answer would grow unnoticed."""
+"""Parameters that restrict a search: if the server ignored one, the answer would hold more than was asked for."""
 _REFUSED = {
     "_text": "bodies are sealed, and there is no index of narratives",
     "_content": "bodies are sealed, and there is no index of their text",
@@ -237,7 +237,7 @@ class _Reader:
         return asked is not None
 
     def _joins(self, name: str, value: str) -> bool:
-        """Read a parameter that joins other resources, or one of the type itself."""
+        """Read a parameter that joins other resources, or a search parameter of the type; return False for another."""
         if names_patient(name):
             return False
         if name == LIST:

@@ -56,7 +56,7 @@ def _transaction(bundle: Json) -> list[Json]:
 
 
 class _Asked:
-    """The entries that only ask: how many bytes all their answers may still have."""
+    """Answers entries that read or call an operation, while their answers together stay below a number of bytes."""
 
     def __init__(self) -> None:
         self._left = limits.in_force().body_bytes
@@ -72,7 +72,7 @@ class _Asked:
 
 
 def _answered(entry: Entry, result: Written | None, asked: _Asked) -> Json:
-    """Render one entry of a transaction; an entry that only asks is answered now, after all writes."""
+    """Render one entry of a transaction; one that reads or calls an operation is answered now, after all writes."""
     if result is not None:
         return _written(result)
     if entry.method == "DELETE":

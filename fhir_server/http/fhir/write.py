@@ -130,7 +130,7 @@ def _criteria() -> str:
 
 
 def _only_new() -> bool:
-    """Tell whether the client wants to create, and to replace nothing."""
+    """Tell whether the client wants to create a resource and to replace none (`If-None-Match: *`)."""
     return request.headers.get("If-None-Match", "").strip() == "*"
 
 

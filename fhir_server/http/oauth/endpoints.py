@@ -78,7 +78,7 @@ def token() -> Response:
 
 @_oauth.post("/par")
 def push() -> Response:
-    """Take an authorization request by the back door."""
+    """Take a pushed authorization request, directly from the client (RFC 9126)."""
     return respond(client_endpoints.push(context()))
 
 

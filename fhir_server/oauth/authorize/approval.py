@@ -166,7 +166,7 @@ def _send_code(context: Context, asked: AuthorizationRequest, grant: Grant) -> A
 
 
 def silent(context: Context, interaction: PendingAuthorization) -> Answer:
-    """Answer `prompt=none` without asking the person: only from a grant in force that covers the same.
+    """Answer `prompt=none` without asking the person: only from a grant in force that covers the request.
 
     The code belongs to that grant, whose extent and end the person chose: nothing is added or prolonged.
     Raises: Refusal with the reason of OpenID Connect Core 3.1.2.6.

@@ -11,7 +11,7 @@ from fhir_server.ports.vault import Secret
 
 
 class Kept(StrEnum):
-    """What pages keep."""
+    """The kinds of values that pages keep."""
 
     HALF_LOGIN = "half-login"
     """Who has given the password but not yet the second factor, by browser."""

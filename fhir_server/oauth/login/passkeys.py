@@ -1,6 +1,6 @@
 """Passkeys as second factor: key pairs on a device, bound to this server's address, without a shared secret.
 
-`ceremonies` is imported when somebody uses a passkey: py_webauthn takes a twentieth of a start.
+`ceremonies` is imported when somebody uses a passkey: py_webauthn takes a twentieth of the time of a start.
 Source: W3C Web Authentication Level 3 (https://www.w3.org/TR/webauthn-3/).
 """
 

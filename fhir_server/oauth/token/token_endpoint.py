@@ -57,7 +57,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships n
         self.register_grant(ExchangeGrant)
 
     def query_client(self, client_id: object) -> RegisteredClient | None:
-        """Return a client in use, and note it for the log: what a stranger writes is no registered id."""
+        """Return a client in use, and note its id for the log; an id that is not registered is never logged."""
         found = query_client(self.context.runtime, client_id)
         if found:
             telemetry.note(client_id=found.client.id)

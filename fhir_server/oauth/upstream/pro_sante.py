@@ -27,9 +27,10 @@ class Exercise:
     structures: frozenset[str]
 
     def confirms(self, practice: PractitionerRoleRef, numbers: frozenset[str]) -> bool:
-        """Tell whether a practice situation of the directory is one of these. numbers: those of its establishment.
+        """Tell whether this statement confirms a practice situation of the directory.
 
-        When one side names no place, the profession alone decides.
+        numbers: of the establishment in the directory. Profession must agree, and specialty if the directory has one;
+        the establishment must agree only when both sides name one.
         """
         if practice.profession != self.profession or practice.specialty not in {"", self.specialty}:
             return False

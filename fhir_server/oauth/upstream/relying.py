@@ -52,7 +52,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The request to a provider, which can be taken back once. browser: SHA-256 of the cookie that binds it."""
+    """A request to a provider, kept in the vault until its answer. browser: SHA-256 of the cookie that binds it."""
 
     provider: str
     browser: str
@@ -107,7 +107,7 @@ def depart(runtime: Runtime, provider: Provider, browser: str, errand: Errand) -
 
 
 def claim(runtime: Runtime, provider: Provider, browser: str, state: str) -> Ticket:
-    """Take back the request of a state, once; the state must be of this browser and this provider.
+    """Take the kept request of a state from the vault, once; it must be of this browser and this provider.
 
     Raises: ProviderError("unknown-state").
     """

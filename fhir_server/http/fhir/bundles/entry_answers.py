@@ -31,7 +31,7 @@ _OF_THE_WHOLE = frozenset({
 })  # fmt: skip
 """What the request says of the Bundle, and not of its entries."""
 _TOLD = {"etag": "ETag", "location": "Location"}
-"""Elements of the answer to an entry, with the headers that say the same of an answer alone."""
+"""Elements of an entry of the answer; each has the value that this header has in the answer to a single request."""
 
 
 def answer(entry: Entry) -> Json:

@@ -133,7 +133,7 @@ def _wanted(served: Runtime, type_: str, query: tuple[tuple[str, str], ...]) -> 
 
 
 def _elements(job: Job, type_: str) -> Subset:
-    """Return the elements of a type that a job asks for: `status` is of every type, `List.entry` of one."""
+    """Return the elements of a type that a job asks for: `status` is for every type, `List.entry` for Lists."""
     named = (name.rpartition(".") for name in job.asked.elements)
     return Subset("", frozenset(element for of, _, element in named if of in ("", type_)))
 

@@ -26,7 +26,7 @@ Pairs = list[tuple[str, str]]
 
 
 def interval(given: Arguments, name: str) -> Interval | None:
-    """Return a date as asked, None when it is not asked.
+    """Return the interval that a date parameter means, None when the request does not have the parameter.
 
     Raises: Problem(MALFORMED).
     """
@@ -66,7 +66,8 @@ def links(runtime: Runtime, caller: Caller, url: str, asked: Pairs, following: S
 def step_of(runtime: Runtime, caller: Caller, url: str, asked: Pairs, cursor: str) -> Step:
     """Return where the page of a cursor starts, the beginning for "".
 
-    The number of the part is in what the cursor is bound to, so that all cursors have one length: it opens for one.
+    A cursor is bound to the number of its part and does not contain it, so that all cursors have one length. This
+    function tries each part until the cursor opens.
     Raises: Problem(MALFORMED) for a cursor that was not made for this caller and these parameters.
     """
     if not cursor:

@@ -22,7 +22,7 @@ _TYPES = {"notices": "Communication", "journal": "AuditEvent"}
 
 @oauth_pages.post("/account/<any(notices, journal):where>/<uuid:id_>/contest")
 def contest(where: str, id_: UUID) -> Response:
-    """Contest, or take that back; what the person does not see gets the answer for an unknown id."""
+    """Contest a notice or line, or take a contest back; what the person does not see is answered like an unknown id."""
     session = current_session()
     if session is None or not is_same(session.csrf):
         return gone()

@@ -90,7 +90,7 @@ def line_of(event: Json, titles: Mapping[str, str]) -> JournalLine:
 
 
 def _party(event: Json) -> tuple[str, str]:
-    """Return who acted, and for whom: an app that acts for a patient, a guardian or a carer goes before the person."""
+    """Return who acted, and for whom; where an app acted for a patient, guardian or carer, the app is who acted."""
     user, client = _agent(event, _PARTICIPATION), event["agent"][0]["who"]
     if not user:
         return str(client.get("display", "")), str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", ""))

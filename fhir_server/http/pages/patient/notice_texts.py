@@ -101,7 +101,7 @@ def _evidence(proof: str, grade: str) -> str:
 
 
 def _when(at: str) -> str:
-    """Say when the access was that a notice tells of later."""
+    """Say when the access took place that a later notice is about."""
     if not at:
         return ""
     when = f"{local(datetime.fromisoformat(at)):%d/%m/%Y %H:%M}"

@@ -43,7 +43,7 @@ def one_notice(id_: UUID) -> Response:
 
 
 def _represented(account: Account, id_: str) -> RepresentedPatient | None:
-    """Return the patient as whose reader the account asks: the one in whose space the notice is, else any.
+    """Return for which patient the account reads: the one in whose space the notice is, or any of its own.
 
     So an id of somebody else's notice is asked for, refused and audited like an unknown id.
     """

@@ -98,7 +98,7 @@ def choose() -> Response:
 
 
 def _wanted(found: Owner) -> Wanted | None:
-    """Return what the form says, None when no form of ours says it."""
+    """Return the choices of the form, None when it has values that this page does not offer."""
     form = request.form
     try:
         wanted = Wanted(
