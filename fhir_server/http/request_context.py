@@ -200,7 +200,7 @@ class _Completed:
 
 
 def _correlated(sent: str) -> list[tuple[str, str]]:
-    """Return `X-Correlation-Id` with the id that the client sent; nothing if it names a patient or could break a header.
+    """Return `X-Correlation-Id` with the id that the client sent; none if it names a patient or breaks a header.
 
     Source: https://hl7.org/fhir/R4/http.html#custom. The id is not logged.
     """
