@@ -41,7 +41,7 @@ class Scope:
     v1: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        """Write the scope, in the spelling of version 1 if it was asked so and that spelling still says the same."""
+        """Write the scope, in the spelling of version 1 if it was requested so and it still says the same."""
         letters = _V1_NAMES[self.letters] if self.v1 and self.letters in _V1_NAMES else self.letters
         query = "&".join(f"{name}={quote(value, safe='|,:/')}" for name, value in self.query)
         return f"{self.level}/{self.type}.{letters}{'?' if query else ''}{query}"

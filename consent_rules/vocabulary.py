@@ -28,8 +28,8 @@ class Mark(IntFlag):
 class Label(IntFlag):
     """What a document says of its own confidentiality: codes of v3-Confidentiality and, after them, of v3-ActCode.
 
-    These are the codes that IHE PCF binds (https://profiles.ihe.net/ITI/PCF/), and V. The value is the bit that stores
-    keep.
+    These are the codes that IHE PCF binds (https://profiles.ihe.net/ITI/PCF/), and the code V. The value is the bit
+    that stores keep.
     """
 
     NONE = 0

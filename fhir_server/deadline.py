@@ -1,7 +1,7 @@
 """A limit on the time of one request, checked at safe points, where no step is half done.
 
-A safe point is before a snapshot is opened, before a change is committed, and between the entries of a batch. A thread
-without a deadline, as in commands and tests, has no limit.
+Safe points are, among others, before a snapshot is opened, before a change is committed, and between the entries of a
+batch. A thread without a deadline, as in commands and tests, has no limit.
 """
 
 from collections.abc import Callable

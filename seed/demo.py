@@ -193,7 +193,7 @@ def camille_lifts_the_block(story: Story) -> None:
 
 
 def hospital_withdraws(story: Story) -> None:
-    """The hospital takes its control report back: only its author may."""
+    """The hospital withdraws the control report that its software filed."""
     story.ask("chu-a-ehr", Ask("DELETE", f"DocumentReference/{story.filed}"), 200, 204)
     demand(story.filed not in story.documents_of("paul"), "the withdrawn report is still shown")
 

@@ -68,8 +68,8 @@ def record(
 def grade_of_writing(context: DecisionContext, writing: AccessFacts) -> Grade:
     """Return the grade of a consent whose writing is a document of the space (V2).
 
-    A consent certificate that somebody else filed is a third party's; any other document shows no more
-    than the professional who names it declares.
+    A consent certificate that somebody else filed is evidence of a third party; any other document proves no more than
+    the declaration of the professional who names it.
     """
     requester = context.requester
     is_own = writing.is_owned_by(context.identities | {requester.client})

@@ -26,7 +26,7 @@ class Review:
 
 
 def state_at(review: Review, at: datetime) -> ReviewState:
-    """Return the state of a review: its outcome, else whether its deadline has passed."""
+    """Return the state of a review: its outcome, or without one whether the review is pending or overdue."""
     if review.outcome:
         return ReviewState(review.outcome)
     return ReviewState.OVERDUE if at >= review.due else ReviewState.PENDING

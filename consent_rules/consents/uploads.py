@@ -63,7 +63,7 @@ class Standing(StrEnum):
 def standing(professions: Collection[str], kind: str, matrix: Matrix) -> Standing:
     """Return what the matrix says when somebody of these professions files a kind (V17).
 
-    One profession that may file it is enough. A cell refuses only if it names its source; else nothing is stated.
+    One profession that may file it is enough. A cell without a source refuses nothing: it counts as not stated.
     """
     if not (professions and kind):
         return Standing.PERMITTED

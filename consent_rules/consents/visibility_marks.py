@@ -71,7 +71,7 @@ def may_file(context: DecisionContext, wanted: Mark, replaced: AccessFacts | Non
 
 
 def marks_at_filing(record: RecordState, wanted: Mark, at: datetime, replaced: AccessFacts | None = None) -> Mark:
-    """Return the marks of a new document: as filed, by the patient's default (E12, E17), from the replaced document."""
+    """Return the marks of a new document: those sent, those of the patient's default (E12, E17) and of what it replaces."""
     marks = wanted
     if hides_by_default(record, at):
         marks |= Mark.MASQUE_PS
@@ -124,8 +124,8 @@ def _why_no_seal(context: DecisionContext, replaced: AccessFacts | None) -> Deny
 def _treats(context: DecisionContext) -> bool:
     """Tell whether the requester could read the space on more than a declaration, or a third party recorded the care.
 
-    Software has the agreements of its establishment. A block makes no difference to a recorded fact of care; else
-    whoever files would learn of the block.
+    Software has the agreements of its establishment. A block makes no difference to a recorded fact of care;
+    otherwise a refusal would reveal the block to whoever files.
     """
     if evidence.supporting(context):
         return True

@@ -102,7 +102,7 @@ def _from_item(number: int, item: Any) -> dict[str, str]:  # noqa: ANN401 - any 
 
 
 def _written(rows: Iterable[dict[str, str]]) -> str:
-    """Write a table; a column that it may leave out is written when a row has a value there."""
+    """Write a table; an optional column is written when a row has a value in it."""
     told = list(rows)
     columns = [column for column in COLUMNS if column not in OPTIONAL or any(row.get(column) for row in told)]
     out = io.StringIO()

@@ -117,7 +117,7 @@ def _refusal(code: int, text: bytes) -> AddressRefused | MailUnavailable:
 
 
 class _Limited:
-    """A connection that is aborted in the end: each answer has a time limit, but a server may send byte by byte."""
+    """A connection that is aborted after a time: each read has a time limit, but a server may send byte by byte."""
 
     sock: socket.socket | None = None
 

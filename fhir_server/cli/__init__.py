@@ -60,7 +60,8 @@ class _Commands(click.Group):
 def habilis() -> None:
     """Run a FHIR R4 server that shares documents by consent.
 
-    Every command but `rules` reads the settings HABILIS_… of the environment (docs/configuration.md).
+    Every command but `rules`, `conformance` and `clients make-keys` reads the settings HABILIS_… of the environment
+    (docs/configuration.md).
     `habilis COMMAND --help` describes a command.
     """
 

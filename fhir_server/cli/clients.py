@@ -99,7 +99,7 @@ def _flag(option: str, member: str, words: str) -> Callable[[Run], Run]:
 
 
 def _given(operator: Operator, arguments: Json) -> Json:
-    """Return the members of a client that the arguments give; what is left out is no member."""
+    """Return the members of a client that the arguments give; an argument that is left out gives none."""
     found = {name: value for name, value in arguments.items() if value is not None and value != ()}
     if place := found.pop("organization", None):
         display = str(operator.demand("--organization", "Organization", place).get("name", ""))

@@ -1,8 +1,8 @@
 """The front of the application: reads a whole request, lets it wait for its turn, or refuses it at once.
 
-Each of four kinds of requests has threads of its own: FHIR; sign-in and all pages; the static files of pages; health.
-So a request never waits behind a request of another kind. The application itself answers a refusal, in the format that
-belongs to the address.
+Four kinds of requests (FHIR; sign-in and all pages; static files of pages; health) each have a lane, which limits how
+many of the kind are processed at once. So a request never waits behind a request of another kind. The
+application itself answers a refusal, in the format that belongs to the address.
 Source: docs/adr/0038-admission.md; RFC 9110 15.5 (408, 413, 414, 415), RFC 6585 5 (431).
 """
 
@@ -158,7 +158,7 @@ class _Late:
 
 
 class Lane:
-    """A limit of requests at once; a request that waits goes before a request that comes later."""
+    """A limit on how many requests are processed at once; a request that waits goes before one that comes later."""
 
     def __init__(self, places: int, name: LaneName) -> None:
         """Set the limit. name: under which those who wait are counted."""

@@ -22,7 +22,7 @@ _LEVEL = 1
 
 
 def is_wanted(accept_encoding: str) -> bool:
-    """Tell whether a client takes gzip, and takes it as gladly as no coding at all."""
+    """Tell whether a client accepts gzip, and does not prefer an answer without compression."""
     if "gzip" not in accept_encoding:
         return False
     sent = parse_accept_header(accept_encoding, Accept)

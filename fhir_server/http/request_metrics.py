@@ -1,6 +1,6 @@
 """Which metric counts a request: the kind of each route, found once when the server starts.
 
-A request counts by its route, never by its path: whatever a client writes, there is no other kind.
+A request counts by its route, never by its path, so that no client can add a kind.
 """
 
 from collections.abc import Mapping

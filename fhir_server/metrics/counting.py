@@ -118,7 +118,7 @@ def waited(lane: LaneName, seconds: float) -> None:
 
 
 def happened(kind: EventKind, outcome: OutcomeCode, basis: Basis | None) -> None:
-    """Count an audited event. The ground counts only for what was permitted; a refusal has none to tell."""
+    """Count an audited event. The ground counts only for what was permitted, because a refusal has no ground."""
     table = _table
     if table is None:
         return

@@ -99,7 +99,7 @@ class Family:
     def slot(self, *values: str) -> int:
         """Return the first slot of a series; a value that its label does not have counts as `other`.
 
-        Raises: KeyError when that label has no such value either.
+        Raises: KeyError when the label has no value `other`.
         """
         known = (value if value in label else OTHER for value, label in zip(values, self.labels.values(), strict=True))
         return self._places[tuple(known)]

@@ -1,6 +1,7 @@
 """A Visibility and a Search in MongoDB's filter language, with the same meaning as `admits` and `matches`.
 
-Only operators of every compatible service; a condition that an index supports has a stage of its own.
+The filters use only operators that every compatible service has; a condition that an index supports has a stage of its
+own.
 """
 
 from collections.abc import Callable, Iterable

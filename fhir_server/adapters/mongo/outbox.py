@@ -2,7 +2,7 @@
 
 A position is a text of the change's instant and a random part: it follows the clocks of the servers, not the order of
 the commits. Even so no message is missed: a worker reads what is there, and never goes on from a position.
-The worker's read over all spaces asks every shard; it is the only one, and no request waits for it.
+Only the worker's read over all spaces asks every shard, and no request waits for that read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

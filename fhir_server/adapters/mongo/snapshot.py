@@ -231,7 +231,11 @@ class MongoSnapshot:
         return frozenset(row["id"] for row in self._run(self._heads(type_), stages))
 
     def _ordered(self, asked: Asked) -> Iterator[Document]:
-        """Yield the first rows of a page, each with its sort value; two queries when callers see different instants."""
+        """Yield the first rows of a page, each with its sort value.
+
+        By last update it needs two queries when the caller may know some marks, because a change of marks is an update of
+        those rows only.
+        """
         if asked.search.sort != "_lastUpdated":
             yield from self._sorted(asked, {"$ifNull": [f"$dates.{asked.search.sort}.from", 0]})
             return

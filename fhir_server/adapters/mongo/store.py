@@ -110,7 +110,7 @@ class MongoStore:
             self._database["meta"].update_one({"_id": "probe"}, {"$max": {"at": at}}, upsert=True)
 
     def newest(self) -> datetime | None:
-        """Return when the store was last proven to write, because the audit log has no order over all spaces."""
+        """Return when the store was last proven to write: the latest instant that `check` has stored."""
         with failures_named(BRIEF_SECONDS):
             found = self._database["meta"].find_one({"_id": "probe"})
         return instant_or_none(found.get("at")) if found else None

@@ -126,7 +126,7 @@ class Writing:
             self._insert("lookups", new)
 
     def _put(self, messages: Sequence[Document]) -> None:
-        """Put messages; one that is there already only counts the second time, which whoever handles it notices."""
+        """Put messages; of one that is there already only the number of puts grows, which its handler notices."""
         if not messages:
             return
         writes = [_message_write(message) for message in messages]
@@ -228,7 +228,7 @@ def _count(counters: Collection[Document], counts: HashedCounts, session: Sessio
 def purge_counters(counters: Collection[Document], at: int) -> int:
     """Remove counters in which nothing counts at an instant, a batch; return how many.
 
-    A counter that was just made holds nothing yet: a count that misses it begins again.
+    This may also remove a counter that was just made and holds nothing yet; the count that then misses it begins again.
     """
     over = {"expires": {"$lte": at}}
     rows = counters.find({"_id": {"$gte": b""}} | over, {"_id": 1}).limit(_PURGED)

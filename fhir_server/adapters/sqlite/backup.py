@@ -26,7 +26,7 @@ from fhir_server.ports.store import StoreUnavailable
 STAGE = ".restoring"
 """Folder inside the data directory in which a restore prepares the files that it moves at the end."""
 _PARTS = (CONTENTS, KEYS, DATA)
-"""In the order of moving: a start refuses keys or contents without the data."""
+"""The data are moved last: a start refuses keys or contents without the data."""
 
 
 def back_up(data_dir: Path, target: Path, program: str) -> Manifest:

@@ -73,7 +73,7 @@ def failures_named() -> Iterator[None]:
 
 
 def failure(error: sqlite3.Error) -> StoreUnavailable:
-    """Name an error of SQLite."""
+    """Return the error of the ports for an error of SQLite."""
     return StoreUnavailable(f"SQLite: {error}")
 
 

@@ -175,7 +175,7 @@ def _among(column: str, values: frozenset[str], params: Params) -> str:
 
 
 def _coded(column: str, values: frozenset[str], params: Params) -> str:
-    """Return the condition of one of many values, such as a profession's kinds, as one value of the statement."""
+    """Return the condition that a column has one of many values, which are one value of the statement."""
     return f"{column} IN (SELECT value FROM json_each({params.add(_as_json(values))}))" if values else "0"
 
 

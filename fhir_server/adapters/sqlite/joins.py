@@ -39,5 +39,5 @@ def _has_one_of(held: bytes, wanted: bytes) -> bool:
 
 @lru_cache(maxsize=8)
 def _cut(packed: bytes) -> frozenset[bytes]:
-    """Split packed tokens; the same ones are asked for each row of a statement."""
+    """Split packed tokens; the result is kept, because each row of a statement asks for the same tokens."""
     return frozenset(packed[place : place + TOKEN_BYTES] for place in range(0, len(packed), TOKEN_BYTES))

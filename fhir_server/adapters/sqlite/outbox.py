@@ -107,7 +107,7 @@ class SqliteOutbox:
 
 
 def put(connection: Connection, messages: Sequence[SealedMessage]) -> None:
-    """Put messages inside the current transaction; one that is there already only counts the second time."""
+    """Put messages inside the current transaction; of one that is there already only the number of puts grows."""
     connection.executemany(_PUT, [(m.lane, m.key, m.compartment, m.at, m.due, m.body) for m in messages])
 
 

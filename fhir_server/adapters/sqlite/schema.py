@@ -175,7 +175,7 @@ def _take(connection: Connection, step: Step) -> None:
 
 
 def _demand_whole(connection: Connection, version: int, *, mends: bool) -> None:
-    """Refuse a file that lacks a part of its own version."""
+    """Refuse a file that lacks a table, index or trigger of its own version."""
     with closing(sqlite3.connect(":memory:")) as model:
         for step in STEPS[:version]:
             model.executescript(step.statements)

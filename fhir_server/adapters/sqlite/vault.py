@@ -21,7 +21,7 @@ _INSERT = (
 
 
 class _Taken(Exception):
-    """An entry exists."""
+    """Undoes a write because one of its entries exists already."""
 
 
 class SqliteVault:

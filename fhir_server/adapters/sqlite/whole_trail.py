@@ -15,7 +15,7 @@ from fhir_server.domain.search.criteria import Search
 from fhir_server.registry import TRACE
 
 _WHEN = """json_extract(h.dates, '$."date"[0]')"""
-"""As the index `trail_by_time` has it."""
+"""The date of an event, written as in the index `trail_by_time`, so that SQLite uses that index."""
 _FACTS = ", ".join(f"h.{column.strip()}" for column in FACTS.split(","))
 
 

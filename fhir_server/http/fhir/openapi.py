@@ -166,7 +166,7 @@ def _of_operations() -> dict[str, Json]:
 
 
 def _input(operation: Operation) -> Json:
-    """Return the Parameters of an operation; one that takes a resource also takes it alone."""
+    """Return the Parameters of an operation; one that takes a resource also accepts the resource alone."""
     schema = _resource("Parameters")
     schema["properties"]["parameter"] = {
         "type": "array",

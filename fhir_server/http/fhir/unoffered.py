@@ -46,7 +46,7 @@ def refused_by_name() -> Problem | None:
 
 
 def demand_offered() -> None:
-    """Refuse an operation that is not offered where the path would else read as the id of a resource.
+    """Refuse an operation that is not offered where the path would otherwise read as the id of a resource.
 
     Raises: Problem(UNSUPPORTED).
     """

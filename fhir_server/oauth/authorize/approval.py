@@ -79,7 +79,7 @@ def approve(context: Context, interaction: PendingAuthorization, choice: Choice)
 
 @command(EventKind.APP_TURNED_AWAY)
 def turn_away(context: Context, interaction: PendingAuthorization, account: Account | None) -> NoReturn:
-    """Refuse an app what it asks for. account: who refuses, None before anybody has signed in.
+    """End a conversation by refusing the app's request. account: who refuses, None before anybody has signed in.
 
     Raises: Refusal, which ends the conversation.
     """

@@ -77,7 +77,7 @@ def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | N
 
 
 def _push_back(runtime: Runtime, options: Options, entry: Secret, kept: _StoredSession) -> None:
-    """Store the time at most once a minute; a concurrent request that stores it has the same effect."""
+    """Store when a session was last used, at most once a minute; a concurrent request may do so instead."""
     now = runtime.ports.clock.now()
     if (now - kept.seen).total_seconds() < 60:  # noqa: PLR2004 - a minute
         return

@@ -104,7 +104,7 @@ def refuse_link_code(context: Context, attempt: Attempt) -> None:
 def refuse_arrival(context: Context, reason: str) -> None:
     """Count and record a sign-in that failed at an external provider.
 
-    Raises: TooManyFailuresError when too many failed at this address; these are not recorded any more.
+    Raises: TooManyFailuresError when too many failed at this address; further failures are not recorded.
     """
     throttle.upstream_failed(context)
     events.login_failed(context, SERVER, f"upstream-{reason}")

@@ -20,7 +20,7 @@ from fhir_server.oauth.resource.dpop import DpopProof, InvalidDpopProofError, ve
 EMERGENCY = RequiredLogin(LEVELS[1], 300)
 """The login that breaking the glass requires: two factors, at most five minutes ago."""
 _OF_MODE = {Purpose.BREAK_GLASS: EMERGENCY, Purpose.EMERGENCY: RequiredLogin(LEVELS[1])}
-"""A regulating physician logs in once for a shift and opens many spaces."""
+"""The login for each emergency mode: a regulating physician logs in once for a shift and opens many spaces."""
 _LEVELLED = frozenset({RequesterKind.PROFESSIONAL, RequesterKind.AUDITOR})
 
 

@@ -1,4 +1,4 @@
-"""Introspection, revocation, pushed requests, userinfo and launches: everything beside authorize and token.
+"""Introspection, revocation, pushed requests, userinfo and launches: all endpoints of clients but authorize and token.
 
 Sources: RFC 7662, RFC 7009, RFC 9126, OpenID Connect Core 5.3, IHE IUA 2.3, SMART App Launch 2.2.
 """

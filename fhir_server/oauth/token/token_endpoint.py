@@ -80,7 +80,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships n
 
 
 def error_answer(error: OAuth2Error, context: Context) -> Answer:
-    """Return the JSON answer of an error; count a failed client authentication, and record it unless too many are."""
+    """Return the JSON answer of an error; count a failed client authentication; record the first ones only."""
     headers = dict(NO_STORE)
     if isinstance(error, BusyError):
         headers["Retry-After"] = str(RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""`$meta` of one resource, and `$generate-metadata` (ITI-106): a document is filed with a description from itself.
+"""`$meta` of one resource, and `$generate-metadata` (ITI-106): files a document that describes itself.
 
 Source: https://hl7.org/fhir/R4/resource-operation-meta.html; https://profiles.ihe.net/ITI/MHD/ITI-106.html.
 """

@@ -104,7 +104,7 @@ def _party(event: Json) -> tuple[str, str]:
 
 
 def _software(event: Json) -> str:
-    """Return the software through which a professional filed documents; where no person is named, it is who acted."""
+    """Return the software through which a professional filed documents; where no person is named, software acted."""
     is_filing = kind_of_event(event) in _FILINGS and not _is_by_app(event)
     by_person = bool(_agent(event, _PARTICIPATION))
     return str(event["agent"][0]["who"].get("display", "")) if is_filing and by_person else ""

@@ -45,7 +45,7 @@ def one_notice(id_: UUID) -> Response:
 def _represented(account: Account, id_: str) -> RepresentedPatient | None:
     """Return for which patient the account reads: the one in whose space the notice is, or any of its own.
 
-    So an id of somebody else's notice is asked for, refused and audited like an unknown id.
+    So a request for somebody else's notice is refused and audited like one for an unknown id.
     """
     patient = recipients.patient_of(runtime(), id_)
     found = account.represented_patient(patient) if patient else None

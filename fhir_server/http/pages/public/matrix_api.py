@@ -33,7 +33,7 @@ matrix_api = Blueprint("Matrix", __name__, url_prefix="/matrix", description="Th
 @matrix_api.doc(summary="The versions of the habilitation matrix", operationId="matrix-versions")
 @matrix_api.response(200, _DOCUMENT, description="done")
 def versions() -> Response:
-    """Answer the versions, oldest first, each with its days and how well it is sourced; a page for a browser."""
+    """Answer the versions, oldest first, each with its days and how well it is sourced; a browser gets a page."""
     if request.accept_mimetypes.best_match((_JSON_TYPE, _PAGE_TYPE)) == _PAGE_TYPE:
         return matrix.page()
     known = runtime().matrices.versions

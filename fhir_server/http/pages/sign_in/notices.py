@@ -1,8 +1,8 @@
 """A person's own page about mails: the address, which notices are mailed, and when.
 
 A new address needs what a change of a factor needs: a second factor shown in the last minutes, else the password.
-So do other times for the mails that warn of emergencies, of a new password and of new factors: else a stolen session
-could silence them.
+Other times for the mails that warn of emergencies, of a new password and of new factors need the same: otherwise a
+stolen session could silence these mails.
 Source: OWASP ASVS 5.0, 7.5; docs/adr/0079.
 """
 

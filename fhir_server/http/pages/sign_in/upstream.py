@@ -222,9 +222,9 @@ def _provider(id_: str) -> Provider | None:
 
 
 def _refused(error: ProviderError, waiting: str) -> Response:
-    """Answer that nobody was signed in; the audit log keeps the reason, the log a provider that does not answer.
+    """Answer that nobody was signed in; the audit log keeps the reason, the log notes a provider that does not answer.
 
-    Raises: TooManyFailuresError instead when too many failed at this address; these are not recorded any more.
+    Raises: TooManyFailuresError instead when too many failed at this address; further failures are not recorded.
     """
     if error.reason == "unreachable":
         telemetry.alarm("provider_unreachable")
