@@ -71,7 +71,7 @@ def may_file(context: DecisionContext, wanted: Mark, replaced: AccessFacts | Non
 
 
 def marks_at_filing(record: RecordState, wanted: Mark, at: datetime, replaced: AccessFacts | None = None) -> Mark:
-    """Return the marks of a new document: those sent, those of the patient's default (E12, E17) and of what it replaces."""
+    """Return the marks of a new document: those sent, of the patient's default (E12, E17), and of what it replaces."""
     marks = wanted
     if hides_by_default(record, at):
         marks |= Mark.MASQUE_PS

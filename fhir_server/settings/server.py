@@ -113,7 +113,7 @@ class Settings:
 
     @property
     def metrics_dir(self) -> Path:
-        """Return the folder in which the processes of this server count; other servers of the same data have other folders."""
+        """Return the folder in which the processes of this server count; another server of the data has its own."""
         return self.data_dir / f"metrics-{self.metrics_port}"
 
     @property

@@ -233,8 +233,8 @@ class MongoSnapshot:
     def _ordered(self, asked: Asked) -> Iterator[Document]:
         """Yield the first rows of a page, each with its sort value.
 
-        By last update it needs two queries when the caller may know some marks, because a change of marks is an update of
-        those rows only.
+        By last update it needs two queries when the caller may know some marks, because a change of marks is an update
+        of those rows only.
         """
         if asked.search.sort != "_lastUpdated":
             yield from self._sorted(asked, {"$ifNull": [f"$dates.{asked.search.sort}.from", 0]})

@@ -86,7 +86,7 @@ def _is_confirmed(runtime: Runtime, professional: Professional, account: Account
 
 
 def _professional(runtime: Runtime, professional: Professional) -> Account:
-    """Return the account of a professional; for one who is only in the directory, an account that follows its changes."""
+    """Return the account of a professional; one who is only in the directory gets an account that copies it."""
     number = professional.national_id
     account = find_by_national_id(runtime, number)
     if account is not None and account.kind is not RequesterKind.PROFESSIONAL:
