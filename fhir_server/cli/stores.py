@@ -42,7 +42,7 @@ KEPT = frozenset(
 """Kinds of the vault that a restore keeps: people and clients. It drops all others, because they open something."""
 
 _TOLD_EVERY = 1000
-"""Spaces between two lines that say how far `reindex` has come."""
+"""How many spaces `reindex` handles before it prints the next line on how far it has come."""
 
 NOTICE = """
 For the data-protection officer:
@@ -70,7 +70,8 @@ def schema(settings: Settings) -> None:
 def reindex(after: str, by: str, settings: Settings) -> None:
     """Compute the search index anew after an upgrade.
 
-    Servers may go on meanwhile. Run it once after a version whose notes say so; you may interrupt it and go on later.
+    Servers keep running. Run this command once after an upgrade whose release notes ask for it. You may interrupt it
+    and go on later with --after.
     """
     spaces = resources = 0
     with opened(settings, **ANY_MATRIX) as runtime:

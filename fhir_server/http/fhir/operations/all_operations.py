@@ -64,7 +64,7 @@ def call(operation: Operation, id_: str = "") -> Response:
 
 
 def _demand_small(operation: Operation) -> None:
-    """Refuse the body of a stranger that is longer than the parameters can be, before it is parsed.
+    """Refuse a body that is longer than the parameters can be, before it is parsed: these callers have no token.
 
     Raises: Problem(TOO_LARGE).
     """

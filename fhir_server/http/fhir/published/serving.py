@@ -23,7 +23,7 @@ from fhir_server.http.request_context import runtime
 from fhir_server.registry import PUBLISHED, ResourceType
 
 _NOWHERE = str(UUID(int=0))
-"""A cursor holds a number and an id; here the number is enough: how many resources came before."""
+"""Stands for the id in a cursor: here the number in it is enough, which says how many resources came before."""
 _FORM = "application/x-www-form-urlencoded"
 
 
