@@ -238,15 +238,60 @@ class TestADeletion:
         assert world.get("camille", "/AuditEvent?action=D&outcome=4&_summary=count").get_json()["total"] == before + 1
 
     @pytest.mark.parametrize("kind", ["batch", "transaction"])
-    @pytest.mark.parametrize("url", ["DocumentReference?identifier=urn:x|1", "DocumentReference/", "DocumentReference"])
-    def test_by_a_condition_is_refused_and_not_said_to_be_done(self, world, kind, url):
-        """AC16: an entry of a batch that deletes nothing must not say 204."""
-        entry = {"request": {"method": "DELETE", "url": url}}
-        answer = world.send("chu-ehr", "POST", "", {"resourceType": "Bundle", "type": kind, "entry": [entry]})
+    @pytest.mark.parametrize(
+        "url", ["DocumentReference?", "DocumentReference?_count=1", "DocumentReference/", "DocumentReference"]
+    )
+    def test_that_names_nothing_is_refused_and_not_said_to_be_done(self, world, kind, url):
+        """AC16: an entry of a batch that names neither an id nor criteria must not say 204."""
+        answer = _delete(world, "chu-ehr", kind, url)
         body = answer.get_json()
         outcome = body["entry"][0]["response"]["outcome"] if kind == "batch" else body
         assert answer.status_code == (200 if kind == "batch" else 400)
         assert outcome["issue"][0]["expression"] == ["Bundle.entry[0].request.url"]
+
+    @holds("AC16")
+    @pytest.mark.parametrize("kind", ["batch", "transaction"])
+    @pytest.mark.parametrize("named", ["_id", "identifier"])
+    def test_by_criteria_that_meet_what_is_hidden_is_one_by_criteria_that_meet_nothing(self, world, kind, named):
+        """R4 answers 204 when nothing meets the criteria (ADR 111): what is hidden is then kept, and the same is said.
+
+        The holder reads who tried it; whoever tried it reads nothing of it.
+        """
+        filing = world.filing()
+        hidden = world.publish_all("chu-ehr", filing)[0]
+        world.agree("camille", "martin")
+        world.hide(hidden)
+        seen = f"urn:ietf:rfc:3986|urn:oid:{filing.unique_id}"
+        values = {"_id": (hidden, UNKNOWN), "identifier": (seen, f"{seen}0")}[named]
+        refusals = f"/AuditEvent?patient={world.ids['camille']}&outcome=4&_summary=count"
+        before = world.get("camille", refusals).get_json()["total"]
+        answers = [_delete(world, "martin", kind, f"DocumentReference?{named}={value}") for value in values]
+        assert told(answers[0]) == told(answers[1])
+        assert answers[0].get_json()["entry"] == [{"response": {"status": "204 No Content"}}]
+        assert world.get("camille", f"/DocumentReference/{hidden}").status_code == 200
+        assert world.get("camille", refusals).get_json()["total"] == before + 1
+
+    def test_of_nothing_is_not_told_in_the_space_of_another_entry(self, world):
+        """A line in Camille's journal, or its absence, must not tell her what Zora's space holds."""
+        world.agree("camille", "martin")
+        world.patient("zora", ZORA)
+        filing = world.filing(patient="zora")
+        world.publish_all("chu-ehr", filing)
+        hidden = world.publish()
+        world.hide(hidden)
+        number = f"DocumentReference?identifier=urn:ietf:rfc:3986|urn:oid:{filing.unique_id}"
+        lines = []
+        for url in (number, f"{number}0"):
+            answer = _delete(world, "martin", "transaction", f"DocumentReference?_id={hidden}", url)
+            assert answer.get_json()["entry"] == [{"response": {"status": "204 No Content"}}] * 2
+            journal = world.get("camille", f"/AuditEvent?patient={world.ids['camille']}&outcome=4&_summary=count")
+            lines.append(journal.get_json()["total"])
+        assert lines == [1, 2]
+
+
+def _delete(world: World, who: str, kind: str, *urls: str) -> TestResponse:
+    entries = [{"request": {"method": "DELETE", "url": url}} for url in urls]
+    return world.send(who, "POST", "", {"resourceType": "Bundle", "type": kind, "entry": entries})
 
 
 @pytest.mark.parametrize("count", ["9" * 5000, "9" * 10, "٣", "-1", "1.5", "²"])

@@ -105,9 +105,14 @@ def _plan_matching(work: UnitOfWork, request: WriteRequest) -> Written | None:
     settled = settled_by_match(work, request)
     if settled is not None:
         return HANDLERS[request.row.name].plans[settled.interaction](work, settled)
+    trace_nothing(work)
+    return None
+
+
+def trace_nothing(work: UnitOfWork) -> None:
+    """Audit a deletion by criteria that the caller sees nothing meet; a denial has been audited already."""
     if not work.refused:
         work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
-    return None
 
 
 def settled_by_match(work: UnitOfWork, request: WriteRequest) -> WriteRequest | None:

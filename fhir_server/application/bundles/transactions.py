@@ -116,7 +116,7 @@ def _settled(work: UnitOfWork, writes: list[Entry]) -> Iterator[Entry]:
         if entry.method == "POST" or not entry.query:
             yield entry
             continue
-        settled = handlers.settled_by_match(work, _request(work, entry, ""))
+        settled = _settle(work, entry)
         if settled is None:
             continue
         if settled.interaction is Interaction.CREATE:
@@ -124,6 +124,24 @@ def _settled(work: UnitOfWork, writes: list[Entry]) -> Iterator[Entry]:
         else:
             sent = entry.resource if entry.method != "PUT" else settled.resource
             yield replace(entry, url=f"{entry.type}/{settled.id}", resource=sent)
+
+
+def _settle(work: UnitOfWork, entry: Entry) -> WriteRequest | None:
+    """Settle one write by criteria; a deletion of nothing is audited in the space in which this entry looked.
+
+    The space of an earlier entry must not get that event: it would tell its holder what is in no other space.
+    Raises: as `handlers.settled_by_match`.
+    """
+    patient, refused = work.patient, work.refused
+    work.patient, work.refused = None, False
+    try:
+        settled = handlers.settled_by_match(work, _request(work, entry, ""))
+        if settled is None:
+            handlers.trace_nothing(work)
+        return settled
+    finally:
+        if work.patient is None:
+            work.patient, work.refused = patient, work.refused or refused
 
 
 def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
