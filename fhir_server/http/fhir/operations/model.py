@@ -147,7 +147,7 @@ def _of_query(operation: Operation) -> dict[str, Any]:
         elif name in given and not wanted.repeats:
             issues.append(Issue(f"`{name}` is said twice", code="value"))
         elif (value := _of_text(wanted, text)) is None:
-            issues.append(Issue(f"`{name}` takes a {wanted.type}", code="value"))
+            issues.append(Issue(f"`{name}` takes {_one(wanted.type)}", code="value"))
         else:
             given[name] = [*given.get(name, ()), value] if wanted.repeats else value
     if issues:
@@ -155,11 +155,16 @@ def _of_query(operation: Operation) -> dict[str, Any]:
     return given
 
 
+def _one(type_: ParameterType) -> str:
+    """Return a type with its article."""
+    return f"an {type_}" if type_.startswith("i") else f"a {type_}"
+
+
 def _of_text(wanted: Parameter, text: str) -> Any:  # noqa: ANN401 - a JSON value, None for what is none
     """Return the value of a parameter of a URL: a Coding as `system|code`, any other value as R4 writes it."""
     match wanted.type:
         case "integer":
-            return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else None
+            return int(text) if re.fullmatch(r"-?\d{1,9}", text, re.ASCII) else None
         case "boolean":
             return {"true": True, "false": False}.get(text)
         case "Coding":
@@ -198,7 +203,7 @@ def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) ->
         value = _value(wanted, part)
         is_resource = wanted.type not in VALUES
         if value is None or (is_resource and value.get("resourceType") != wanted.type):
-            yield Issue(f"`{wanted.name}` takes a {wanted.type}", where, "value")
+            yield Issue(f"`{wanted.name}` takes {_one(wanted.type)}", where, "value")
             continue
         if is_resource:
             yield from check(value, f"{where}.resource")
