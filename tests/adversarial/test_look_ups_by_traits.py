@@ -76,13 +76,76 @@ def test_every_way_of_looking_up_counts_together(misuse):
     assert pix(misuse, NUMBER) == 429
 
 
-def test_a_batch_is_no_way_round(misuse):
-    entries = [("GET", BY_TRAITS.removeprefix("/"), None) for _ in range(5)]
-    answer = misuse.world.send("nour", "POST", "", {
-        "resourceType": "Bundle", "type": "batch",
-        "entry": [{"request": {"method": method, "url": url}} for method, url, _ in entries],
-    })  # fmt: skip
+def entry_of(way: str, number: int) -> dict:
+    """Return an entry of a Bundle that looks somebody up, in one of the four ways."""
+    url = {
+        "traits": BY_TRAITS.removeprefix("/"),
+        "misses": f"Patient?family=Nobody{number}&given=anne&birthdate=1984-03-17",
+        "number": f"Patient/$ihe-pix?sourceIdentifier={IDENTIFIER}{NUMBER}",
+    }.get(way)
+    if url:
+        return {"request": {"method": "GET", "url": url}}
+    given = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": TRAITS}]}
+    return {"request": {"method": "POST", "url": "Patient/$match"}, "resource": given}
+
+
+def asked_together(world: World, entries: list[dict], kind: str = "batch") -> list[dict]:
+    answer = world.send("nour", "POST", "", {"resourceType": "Bundle", "type": kind, "entry": entries})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return answer.get_json()["entry"]
+
+
+def statuses(entries: list[dict]) -> list[str]:
+    return [entry["response"]["status"][:3] for entry in entries]
+
+
+@pytest.mark.parametrize("way", ["match", "traits", "number", "misses"])
+def test_a_batch_is_no_way_round(misuse, way):
+    """Each entry is decided, counted and told in the journal as alone: a batch gives no more than 60 an hour."""
+    world = misuse.world
+    found = asked_together(world, [entry_of(way, number) for number in range(70)])
+    assert statuses(found) == ["200"] * 60 + ["429"] * 10
+    assert [world.ids["anne"] in str(entry) for entry in found] == [way != "misses"] * 60 + [False] * 10
+    assert len({str(entry) for entry in found[60:]}) == 1
+    assert match(world, "nour", TRAITS).status_code == 429
+    by_nour = f"/AuditEvent?patient={world.ids['anne']}&agent=Practitioner/{world.ids['nour']}&_summary=count"
+    assert world.get("anne", f"{by_nour}&outcome=0").get_json()["total"] == (0 if way == "misses" else 60)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_1000_entries_of_all_ways_give_60_identities(misuse, kind):
+    """Entries that only read are answered in a transaction, too: each alone, after the writes."""
+    ways = ["traits", "number", "misses"] + (["match"] if kind == "batch" else [])
+    found = asked_together(misuse.world, [entry_of(ways[number % len(ways)], number) for number in range(1000)], kind)
+    assert statuses(found) == ["200"] * 60 + ["429"] * 940
+    assert misuse.world.ids["anne"] not in str(found[60:])
+
+
+def test_a_batch_that_would_exceed_the_ceiling_returns_nobody_of_that_entry(misuse):
+    world = misuse.world
+    add(world, "twin", TWIN)
+    found = asked_together(world, [entry_of("misses", 0), *(entry_of("match", number) for number in range(31))])
+    assert statuses(found) == ["200"] * 30 + ["429"] * 2
+    for name in ("anne", "twin"):
+        assert world.ids[name] not in str(found[30:])
+
+
+def test_a_transaction_runs_no_match(misuse):
+    """It records who was looked up, which a transaction that fails could not undo."""
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry_of("match", 0)]}
+    answer = misuse.world.send("nour", "POST", "", bundle)
+    assert answer.status_code == 400
     assert misuse.world.ids["anne"] not in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("who", ["anne", "camille"])
+def test_whoever_may_look_nobody_up_may_not_by_a_batch(misuse, who):
+    world = misuse.world
+    found = world.send(who, "POST", "", {
+        "resourceType": "Bundle", "type": "batch", "entry": [entry_of("match", 0)],
+    }).get_json()["entry"]  # fmt: skip
+    assert statuses(found) == ["403"]
 
 
 def test_refused_questions_tell_nothing_and_cost_nothing(misuse):

@@ -48,7 +48,17 @@ def test_a_transaction_with_such_a_write_is_refused_whole(world: World, stored, 
 
 
 @pytest.mark.parametrize("type_", ["batch", "transaction"])
-def test_no_client_chooses_the_id_of_a_new_resource(world: World, type_):
-    answer = world.send("keeper", "POST", "", bundle(type_, entry("POST", f"Practitioner/{CHOSEN}", practitioner("2"))))
-    assert statuses(answer) == ["201"]
-    assert CHOSEN not in answer.get_json()["entry"][0]["response"]["location"]
+@pytest.mark.parametrize("place", [CHOSEN, "_search", f"{CHOSEN}/_history/1"])
+def test_no_client_chooses_the_id_of_a_new_resource(world: World, type_, place):
+    """R4 creates at the type alone: the id is refused, as it is for a request of its own, and nothing is stored."""
+    answer = world.send("keeper", "POST", "", bundle(type_, entry("POST", f"Practitioner/{place}", practitioner("2"))))
+    if type_ == "batch":
+        assert statuses(answer) == ["400"]
+        issue = answer.get_json()["entry"][0]["response"]["outcome"]["issue"][0]
+    else:
+        assert answer.status_code == 400
+        issue = answer.get_json()["issue"][0]
+    assert issue["expression"] == ["Bundle.entry[0].request.url"]
+    assert world.get("keeper", f"/Practitioner/{CHOSEN}").status_code == 404
+    assert world.found("keeper", "/Practitioner?identifier=urn:x|2") == []
+    assert world.send("keeper", "POST", f"/Practitioner/{CHOSEN}", practitioner("2")).status_code == 405

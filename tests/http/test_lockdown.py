@@ -14,11 +14,19 @@ from fhir_server.application.core import lockdown
 from fhir_server.application.identity.clients import Client, ClientKind
 from tests.holds import holds
 from tests.http.spaces import UNKNOWN, call, reason, search, told
+from tests.http.test_reviews import staff
 from tests.world import JSON_PATCH, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY
-OPEN = {"/fhir/metadata", "/fhir/.well-known/smart-configuration", "/fhir/OperationDefinition/<id_>"}
-"""What needs no token."""
+PUBLISHED = ("CapabilityStatement", "OperationDefinition", "CodeSystem", "ValueSet", "StructureDefinition")
+OPEN = {
+    "/fhir/metadata",
+    "/fhir/.well-known/smart-configuration",
+    *(f"/fhir/{name}{rest}" for name in PUBLISHED for rest in ("", "/<id_>", "/_search")),
+    *(f"/fhir/ValueSet{place}/${name}" for place in ("", "/<id_>") for name in ("expand", "validate-code")),
+    *(f"/fhir/CodeSystem{place}/${name}" for place in ("", "/<id_>") for name in ("lookup", "validate-code")),
+}
+"""What needs no token and comes from the code alone (ADR 114): written out, so that nothing opens by a flag."""
 NOBODY = ("nour", "camille", "chu-ehr", "keeper", "martin")
 
 
@@ -83,7 +91,10 @@ def test_every_route_of_the_endpoint_is_stopped(ward):
 
 
 def test_what_needs_no_token_is_served_as_ever(ward):
-    paths = ("/fhir/metadata", "/fhir/.well-known/smart-configuration", "/.well-known/smart-configuration", "/api")
+    paths = ["/fhir/metadata", "/fhir/.well-known/smart-configuration", "/.well-known/smart-configuration", "/api"]
+    paths += [f"/fhir/{name}{rest}" for name in PUBLISHED for rest in ("?_count=200", f"/{UNKNOWN}")]
+    paths += ["/fhir/CodeSystem/$lookup?system=http://loinc.org&code=11502-2"]
+    paths += ["/fhir/OperationDefinition/Patient-match"]
     before = [spoken(ward.web.get(path)) for path in paths]
     stop(ward)
     assert [spoken(ward.web.get(path)) for path in paths] == before
@@ -115,6 +126,30 @@ def test_both_modes_are_opened_and_read(ward, who, operation, why):
     document = ward.get(who, f"/DocumentReference/{ward.ids['document']}").get_json()
     path = document["content"][0]["attachment"]["url"].split("/fhir")[1]
     assert ward.get(who, path, Accept="text/plain").status_code == 200
+
+
+def test_an_emergency_is_opened_and_read_in_one_batch(ward):
+    """Entries are decided as alone: the access has its trace and its review, and nobody else's batch is let in."""
+    stop(ward)
+    patient = ward.ids["camille"]
+    opening = {
+        "request": {"method": "POST", "url": f"Patient/{patient}/$break-glass"},
+        "resource": reason("unconscious, found at home"),
+    }
+    reading = {"request": {"method": "GET", "url": f"DocumentReference/{ward.ids['document']}"}}
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [reading, opening, reading]}
+    answer = ward.send("awa-btg", "POST", "", bundle)
+    before, opened, read = answer.get_json()["entry"]
+    assert [one["response"]["status"][:3] for one in (before, opened, read)] == ["404", "200", "200"]
+    assert read["resource"]["id"] == ward.ids["document"]
+    assert ward.send("nour", "POST", "", bundle).status_code == 503
+    go_on(ward)
+    staff(ward, "dana")
+    queue = ward.get("dana", "/Consent/$review-queue").get_data(as_text=True)
+    consent = next(p for p in opened["resource"]["parameter"] if p["name"] == "consent")
+    assert consent["valueReference"]["reference"] in queue
+    events = ward.get("camille", f"/AuditEvent?patient={patient}&agent=Practitioner/{ward.ids['awa']}&_summary=count")
+    assert events.get_json()["total"] == 3
 
 
 def test_software_that_states_an_emergency_by_itself_is_none(ward):

@@ -403,10 +403,30 @@ class TestAsking:
     def test_an_unknown_operation_is_not_found(self, world):
         assert call(world, "camille", "burn-space").status_code == 404
 
-    def test_no_bundle_runs_one(self, world):
+    def test_no_transaction_runs_one_that_changes_something(self, world):
+        """It could not be undone with the other entries."""
         entry = {"request": {"method": "POST", "url": f"Patient/{world.ids['camille']}/$close-space"}}
-        for kind in ("batch", "transaction"):
-            bundle = {"resourceType": "Bundle", "type": kind, "entry": [entry]}
-            answer = world.send("camille", "POST", "", bundle)
-            assert answer.status_code == 400 or answer.get_json()["entry"][0]["response"]["status"][0] == "4"
+        answer = world.send("camille", "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+        assert answer.status_code == 400
         assert status(world) == "active"
+
+    @pytest.mark.parametrize("who", ["nour", "martin", "chu-ehr", "other-ehr"])
+    def test_a_batch_runs_one_only_for_whom_it_runs_alone(self, world, who):
+        """Each entry is decided and traced as alone: only the holder closes the space, and she reads who tried."""
+        world.agree("camille", "martin")
+        refusals = f"/AuditEvent?patient={world.ids['camille']}&outcome=4&_summary=count"
+        before = world.get("camille", refusals).get_json()["total"]
+        alone = call(world, who, "close-space")
+        told_alone = world.get("camille", refusals).get_json()["total"] - before
+        bundle = {"resourceType": "Bundle", "type": "batch"}
+        url = {"request": {"method": "POST", "url": f"Patient/{world.ids['camille']}/$close-space"}}
+        (entry,) = world.send(who, "POST", "", bundle | {"entry": [url]}).get_json()["entry"]
+        assert entry["response"]["status"][:3] == str(alone.status_code)
+        assert entry["response"]["outcome"]["issue"] == alone.get_json()["issue"]
+        assert alone.status_code in (403, 404)
+        assert world.get("camille", refusals).get_json()["total"] == before + 2 * told_alone
+        assert status(world) == "active"
+        (entry,) = world.send("camille", "POST", "", bundle | {"entry": [url]}).get_json()["entry"]
+        assert entry["response"]["status"] == "200 OK"
+        assert entry["resource"]["resourceType"] == "Parameters"
+        assert status(world) == "closed"
