@@ -58,7 +58,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """How much one person, client or establishment may do (V10 to V13); data/countries/fr.toml explains each field.
+    """How much one person, client or establishment may do (V10, V11, V13); data/countries/fr.toml explains each field.
 
     A name that ends in `_each` is multiplied by the active professionals of an establishment or client.
     """

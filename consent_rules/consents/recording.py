@@ -208,7 +208,9 @@ def _may_widen(context: DecisionContext) -> bool:
 
 
 def _is_post_dated(context: DecisionContext, directive: Directive) -> bool:
-    """Tell whether a professional dates a consent in the future; the patient has already given it (C6, V3).
+    """Tell whether a consent that a professional records starts in the future.
+
+    It may not: a professional records only what the patient has already agreed to (C6, V3).
 
     The clock of the professional's software may be a little ahead; the consent then starts at the server's time.
     """

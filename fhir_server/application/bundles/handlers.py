@@ -110,7 +110,7 @@ def _plan_matching(work: UnitOfWork, request: WriteRequest) -> Written | None:
 
 
 def trace_nothing(work: UnitOfWork) -> None:
-    """Audit a deletion by criteria that the caller sees nothing meet; a denial has been audited already."""
+    """Audit a deletion whose criteria no resource meets that the caller sees; a denial has been audited already."""
     if not work.refused:
         work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
 

@@ -201,7 +201,10 @@ def _ways(patient: PatientId, at: datetime) -> Iterator[tuple[str, SystemView]]:
 
 
 def _key(caller: Caller, kept: str) -> str:
-    """Return a name for an access: two accesses with the same name count as one. kept: from `_kept_from`."""
+    """Return a name for an access: two accesses with the same name count as one.
+
+    kept: what `_kept_from` says of who may not see the documents of the access, "" when everybody may.
+    """
     name = f"{caller.requester.person} {caller.requester.organization}"
     return f"{name} {kept}" if kept else name
 

@@ -78,7 +78,7 @@ class WatchedSpaces:
     """The spaces of the present hour about which this process has stored a message to detection.
 
     What a process has put is noted after the commit. A lost memory costs a second message with the same key, which adds
-    nothing to the outbox. Each audited read looks here, so that looking takes no lock: hour and spaces are one value.
+    nothing to the outbox. Each audited read looks here. Looking takes no lock, because hour and spaces are one value.
     """
 
     _noted: tuple[int, set[str]] = field(default_factory=lambda: (0, set()))

@@ -31,7 +31,7 @@ class Histogram:
     seen: dict[int, int] = field(default_factory=dict)
 
     def add(self, count: int) -> None:
-        """Add one count."""
+        """Note that a count was seen once more; a histogram that is then too full is halved."""
         at = min(count, _HIGHEST)
         self.seen[at] = self.seen.get(at, 0) + 1
         if sum(self.seen.values()) > _FULL:

@@ -101,7 +101,7 @@ class Joins:
         return search
 
     def _refers(self, type_: str, join: Refers) -> AnyOf:
-        """Return the criterion that a resource refers to one of the described, or contains one."""
+        """Return the criterion that a resource refers to, or contains, a resource that the chain describes."""
         sought = self._search(join.to)
         ids = self.access.snapshot.matching_ids(sought, self.filters, self.left)
         self._count(self.left + 1 if ids is None else len(ids))
