@@ -51,6 +51,8 @@ def every_event(outcome: OutcomeCode = OutcomeCode.DONE) -> Iterator[Played]:
         for interaction in row.interactions:
             for type_ in _types(kind, interaction):
                 audited = AuditedInteraction(interaction, type_, operation=_operation(kind), kind=kind)
+                if interaction == Interaction.HISTORY:  # of one resource; that of a type has no target
+                    audited = replace(audited, target=f"{type_}/x")
                 if interaction == Interaction.SEARCH:
                     audited = replace(audited, query=f"GET {_SERVER}/{type_}?_id=x")
                 if kind in (EventKind.DOCUMENTS_PUBLISHED, EventKind.DOCUMENT_REPLACED) and (

@@ -27,10 +27,11 @@ from fhir_server.application.identity.accounts import Account, add_account
 from fhir_server.application.identity.clients import Client, ClientKind, register
 from fhir_server.application.identity.franceconnect_link import invite
 from fhir_server.settings.upstream import Provider
+from tests import npm
 from tests.factories import runtime_on, settings_in
 from tests.live import free_port, serving
 from tests.oauth.conftest import USER_SCOPES, Person, csrf_of, query_of, redeem, request_for
-from tests.oauth.test_real_clients import BUILD, packages  # noqa: F401 - a fixture
+from tests.oauth.test_real_clients import packages  # noqa: F401 - a fixture
 from tests.oauth.upstream import RPPS, SECRET, citizen, exercise, helene, professional
 from tests.world import INS, World
 
@@ -60,7 +61,7 @@ def running(kind: str, base: str, people: dict[str, object], acr: str = "eidas3"
         "redirect": f"{base}/login/with/{kind}/callback", "home": f"{base}/login",
     }  # fmt: skip
     with subprocess.Popen(
-        ["node", "provider.mjs", json.dumps(known)], cwd=BUILD, text=True, stdout=subprocess.PIPE,
+        ["node", "provider.mjs", json.dumps(known)], cwd=npm.BUILD, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         try:
