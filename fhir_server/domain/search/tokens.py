@@ -9,6 +9,7 @@ Source: https://hl7.org/fhir/R4/search.html#token, #reference, #string and #uri.
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 PROFESSION_SYSTEM = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 WORD_PREFIX = 24
@@ -19,6 +20,7 @@ WHOLE_PREFIX = 40
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
+@lru_cache(8192)
 def token(name: str, system: str, code: str) -> frozenset[str]:
     """Return the tokens of a coded value: by system and code, by code alone, by system alone."""
     found = {exact_token(name, system, code), any_system(name, code)}
@@ -67,6 +69,7 @@ def reference_identifier(name: str, system: str, value: str) -> frozenset[str]:
     return token(f"{name}:identifier", system, value)
 
 
+@lru_cache(1024)
 def string(name: str, value: str, *, words: bool = True) -> frozenset[str]:
     """Return the tokens of a text: the text itself, its prefixes, and the prefixes that start at each of its words.
 
