@@ -1,9 +1,10 @@
 """What one actor did lately, in bounded state: spaces entered without explanation, emergencies, refusals, duty hours.
 
-Spaces are counted once each, and noting the same access twice changes nothing, so that a message may be handled again.
-Instants are whole hours since 1970.
+Spaces are counted once each, and noting or settling the same access twice changes nothing, so that a message may be
+handled again, also after later ones. Instants are whole hours since 1970.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import log2
@@ -14,6 +15,10 @@ DAY = 24
 _KEPT_HOURS = 30 * DAY
 _KEPT_SPACES = 1000
 _KEPT_DUTY = 2 * DAY
+_KEPT_SETTLED = 500
+"""How many settled accesses are remembered by their hash; a message that comes again comes before so many others."""
+_LONG_UNUSED = 7 * DAY
+"""Hours without an access after which the next one is remembered as a return."""
 _ENOUGH, _MANY = 20, 400
 """The fewest accesses that show a habit, and the number above which the counts are halved so that old habits fade."""
 _PRIOR, _PRIOR_ALONE = 10, 2
@@ -35,7 +40,9 @@ class Conduct:
     with a fully explained access. stems: by doubtful space, the digits of the holder's national number that people born
     at one place in one month share. counted, alone: how many accesses were settled, and how many of these were not
     fully explained. judged, solitary: how many accesses were settled, and in how many spaces the actor was alone with
-    the patient. alone_in: by space, the first hour in which the actor was alone with the patient.
+    the patient. alone_in: by space, the first hour in which the actor was alone with the patient. settled: hashes of
+    the accesses that were counted, the newest last. woken: the space and the hour of the latest access after a long
+    time without any, and the hour of the one before.
     """
 
     last: int | None = None
@@ -51,17 +58,21 @@ class Conduct:
     judged: int = 0
     solitary: int = 0
     alone_in: dict[str, int] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
+    woken: tuple[str, int, int] | None = None
 
     def note(self, access: Accessed, doubt: Doubt, stem: str | None = None) -> None:
         """Note an access, with the doubt that there is now. stem: as in `stems`, for the holder of the space."""
         hour, space = hour_of(access.at), access.space
+        if self.last is not None and hour - self.last >= _LONG_UNUSED:
+            self.woken = space, hour, self.last
         self.last = max(self.last or hour, hour)
         if access.refused:
-            self.refusals[space] = hour
+            self.refusals[space] = max(hour, self.refusals.get(space, hour))
             return
         self.entered[space] = max(hour, self.entered.get(space, hour))
         if access.emergency:
-            self.emergencies[space] = hour
+            self.emergencies[space] = max(hour, self.emergencies.get(space, hour))
         if doubt is not Doubt.NONE:
             self.strays[space] = max(hour, self.strays.get(space, hour))
         if doubt is Doubt.FULL:
@@ -82,6 +93,8 @@ class Conduct:
             self.strays.pop(space, None)
         if doubt is not Doubt.FULL:
             self.clear(space)
+        if not self._is_first_time(space, hour):
+            return
         self.counted, self.alone = self.counted + 1, self.alone + (doubt is not Doubt.NONE)
         self.judged, self.solitary = self.judged + 1, self.solitary + (alone and space not in self.alone_in)
         if alone:
@@ -90,6 +103,20 @@ class Conduct:
             self.counted, self.alone = self.counted // 2, self.alone // 2
         if self.judged > _MANY:
             self.judged, self.solitary = self.judged // 2, self.solitary // 2
+
+    def _is_first_time(self, space: str, hour: int) -> bool:
+        """Tell whether an access was not counted before, and remember that it is counted now."""
+        mark = hashlib.blake2b(f"{hour} {space}".encode(), digest_size=8).hexdigest()
+        if mark in self.settled:
+            return False
+        self.settled = [*self.settled[1 - _KEPT_SETTLED :], mark]
+        return True
+
+    def used_before(self, space: str, hour: int) -> int | None:
+        """Return the hour of the latest access before one that was noted; None when it is not known."""
+        if self.woken and self.woken[:2] == (space, hour):
+            return self.woken[2]
+        return self.last
 
     def clear(self, space: str) -> None:
         """Forget the doubt about a space: an explanation has arrived."""

@@ -42,8 +42,9 @@ def at_once(
     known: the conduct of the actor, and that of the peers; both are changed.
     """
     conduct, peers = known
-    doubt, before, now = doubt_of(explain(access, around)), conduct.last, hour_of(access.at)
+    doubt, now = doubt_of(explain(access, around)), hour_of(access.at)
     conduct.note(access, doubt, holder.stem)
+    before = conduct.used_before(access.space, now)
     hits = [rules.ended(access, holder.ended_at, doubt, conduct, numbers)]
     if access.refused:
         hits.append(rules.refusals(access, conduct, numbers))
