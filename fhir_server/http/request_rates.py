@@ -1,9 +1,11 @@
-"""Requests of any kind: a bucket for each access token and each client, in each process.
+"""Requests of any kind: buckets for each access token and each client, in each process.
 
+Each entry of a batch or transaction counts as a request. A token sends few requests in one second; the entries of a
+Bundle and the searches of an export count by the minute alone, because they arrive together.
 These buckets keep one caller from taking the time of all others; what must be exact is counted in the store.
 Emergencies are never refused here; health, pages and sign-in are not counted here. When there are too many buckets, the
 one that has been unused for the longest time is dropped, so that memory is bounded.
-Source: RFC 6585 4; docs/adr/0084-what-is-counted-and-what-follows.md (V10).
+Source: RFC 6585 4; docs/adr/0084-what-is-counted-and-what-follows.md (V10), docs/adr/0132-entries-count-as-requests.md.
 """
 
 from dataclasses import dataclass
@@ -39,41 +41,32 @@ def demand(caller: Caller, usual: Ceilings) -> None:
     if store is None or caller.purpose in MODES:
         return
     ceilings = caller.supervision.ceilings_of(caller.requester, usual)
-    client = caller.granted.client_id
     _demand(store, f"token {caller.token_id}", ceilings.requests_a_minute, ceilings.requests_a_second)
-    _demand(store, f"client {client}", ceilings.client_requests_a_minute, ceilings.client_requests_a_minute)
+    _demand_in_a_minute(store, caller, ceilings, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Counts the searches of a file that is being sent, besides the request itself; it needs no request of Flask.
-
-    Software counts as a client alone, because it gets as many tokens as it asks for.
-    """
+    """Counts what a request asks for besides itself: entries of a Bundle, searches of a file. It needs no Flask."""
 
     store: BaseStore | None
     caller: Caller
     usual: Ceilings
 
-    def take(self, searches: int) -> None:
-        """Count searches; none of them is counted when one is too many.
+    def take(self, requests: int) -> None:
+        """Count requests besides the one that asks for them.
 
-        Raises: Problem(TOO_MANY).
+        More than a minute allows count as what it still allows that one, so that a wait is long enough for any number.
+        Raises: Problem(TOO_MANY), except in an emergency.
         """
-        caller, store = self.caller, self.store
-        if store is None or searches <= 0:
-            return
-        ceilings, a_client = caller.supervision.ceilings_of(caller.requester, self.usual), caller.granted.client_id
-        if caller.requester.kind is not RequesterKind.SYSTEM:
-            name = f"token {caller.token_id}"
-            _demand(store, name, ceilings.requests_a_minute, ceilings.requests_a_second, searches)
-        most = ceilings.client_requests_a_minute
-        _demand(store, f"client {a_client}", most, most, searches)
+        if self.store is not None and requests > 0 and self.caller.purpose not in MODES:
+            ceilings = self.caller.supervision.ceilings_of(self.caller.requester, self.usual)
+            _demand_in_a_minute(self.store, self.caller, ceilings, requests)
 
     def wait(self) -> None:
-        """Wait until one more search may be done, and count it.
+        """Wait until one more request may be done, and count it.
 
-        Raises: Problem(TOO_MANY) when others have used the client's searches up for long.
+        Raises: Problem(TOO_MANY) when others have used the client's requests up for long.
         """
         for _ in range(_WAITS):
             try:
@@ -86,12 +79,21 @@ class Meter:
 
 
 def meter_of(caller: Caller, usual: Ceilings) -> Meter:
-    """Return what counts the searches of an export's file for a caller."""
+    """Return what counts the further requests of a caller in this process."""
     return Meter(current_app.extensions.get(_EXTENSION), caller, usual)
 
 
+def _demand_in_a_minute(store: BaseStore, caller: Caller, ceilings: Ceilings, cost: int) -> None:
+    """Count requests by the minute; software counts as a client alone, as it gets as many tokens as it asks for."""
+    if caller.requester.kind is not RequesterKind.SYSTEM:
+        most = ceilings.requests_a_minute
+        _demand(store, f"minute of token {caller.token_id}", most, most, min(cost, max(1, most - 1)))
+    most = ceilings.client_requests_a_minute
+    _demand(store, f"client {caller.granted.client_id}", most, most, min(cost, max(1, most - 1)))
+
+
 def _demand(store: BaseStore, key: str, a_minute: int, burst: int, cost: int = 1) -> None:
-    found = _bucket(store, a_minute, burst).limit(key, min(cost, burst))
+    found = _bucket(store, a_minute, burst).limit(key, cost)
     if found.limited:
         issue = Issue("too many requests of one token or client", code="ceiling-requests")
         raise Problem(Category.TOO_MANY, issue, retry_after=max(1, ceil(found.state.retry_after)))

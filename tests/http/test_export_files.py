@@ -248,7 +248,7 @@ class TestTheFile:
         place = planned(world, "camille", DOCUMENTS)
         (file,) = files(world, "camille", place)["DocumentReference"]
         monkeypatch.setattr(commands, "PAGE_ROWS", 1)
-        few = replace(world.runtime.profile.ceilings, requests_a_minute=6, requests_a_second=3)
+        few = replace(world.runtime.profile.ceilings, requests_a_minute=3, requests_a_second=3)
         served = replace(world.runtime, profile=replace(world.runtime.profile, ceilings=few))
         world.web = create_app(replace(settings, request_rates=True), served).test_client()
         assert {one["id"] for one in lines(world.get("camille", file))} == mine
@@ -279,7 +279,7 @@ class TestTheFile:
             assert world.get("martin", f"/DocumentReference?patient={world.ids[name]}").status_code == 200
         place = planned(world, "martin", DOCUMENTS)
         (file,) = files(world, "martin", place)["DocumentReference"]
-        few = replace(world.runtime.profile.ceilings, requests_a_minute=6, requests_a_second=4)
+        few = replace(world.runtime.profile.ceilings, requests_a_minute=5, requests_a_second=5)
         served = replace(world.runtime, profile=replace(world.runtime.profile, ceilings=few))
         world.web = create_app(replace(settings, request_rates=True), served).test_client()
         assert world.get("martin", file).status_code == 200

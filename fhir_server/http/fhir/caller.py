@@ -14,7 +14,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
 from fhir_server.http import request_rates
 from fhir_server.http.request_context import FHIR_PATH, argument, client_certificate, header, origin, runtime
-from fhir_server.oauth.resource.bearer import caller_of
+from fhir_server.oauth.resource.bearer import caller_again, caller_of
 from fhir_server.oauth.resource.dpop import DpopProof
 from fhir_server.registry import PATIENT
 
@@ -80,6 +80,20 @@ def current_caller() -> Caller:
     if found.in_lockdown:
         demand_served(served, found, addressed_patient(found), addressed_interaction())
     request_rates.demand(found, served.profile.ceilings)
+    g.caller = found
+    return found
+
+
+def renew_caller() -> Caller:
+    """Look the caller up once more before a further entry of a Bundle, and return it; this counts no request.
+
+    So the end of a token, a suspension and a lockdown take effect at the next entry.
+    Raises: Problem(UNAUTHENTICATED) when the token holds no longer; UNAVAILABLE in a lockdown.
+    """
+    served, before = runtime(), current_caller()
+    found = caller_again(served, header("Authorization"), before.origin)
+    if found.in_lockdown:
+        demand_served(served, found, addressed_patient(found), addressed_interaction())
     g.caller = found
     return found
 

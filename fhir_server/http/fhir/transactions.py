@@ -15,11 +15,13 @@ from fhir_server.deadline import OutOfTime, demand_time
 from fhir_server.domain import bodies
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
+from fhir_server.http import request_rates
 from fhir_server.http.fhir import negotiation, outcomes, rendering
 from fhir_server.http.fhir.bundles import entry_answers
-from fhir_server.http.fhir.caller import current_caller
+from fhir_server.http.fhir.caller import current_caller, renew_caller
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime
+from fhir_server.http.request_rates import Meter
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.parsing import parse
 from fhir_server.settings import limits
@@ -30,23 +32,25 @@ _REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
 def submit() -> Response:
     """Run a batch or a transaction; the answer has one entry for each entry sent, in the same order."""
     negotiation.wanted_format()
-    current_caller()
+    caller = current_caller()
     bundle = parse(request.get_data(cache=False), request.content_type or "", "Bundle")
     bundle = with_own_urls(bundle, runtime().fhir_base)
-    kind = bundle.get("type")
+    kind, meter = bundle.get("type"), request_rates.meter_of(caller, runtime().profile.ceilings)
     if kind == "transaction":
-        entries = _transaction(bundle)
+        entries = _transaction(bundle, meter)
     elif kind == "batch":
         asked = _Asked()
-        entries = [_alone(entry, asked) for entry in entries_of(bundle)]
+        entries = [_alone(entry, asked, meter) for entry in entries_of(bundle)]
     else:
         raise Problem.of(Category.INVALID, "the Bundle must be a batch or a transaction", "Bundle.type", "value")
     answer = {"resourceType": "Bundle", "type": f"{kind}-response", "entry": entries}
     return negotiation.fhir_response(orjson.dumps({name: value for name, value in answer.items() if value != []}))
 
 
-def _transaction(bundle: Json) -> list[Json]:
+def _transaction(bundle: Json, meter: Meter) -> list[Json]:
+    """Run a transaction. Raises: Problem(TOO_MANY) before anything is decided, when it has too many entries by now."""
     entries = entries_of(bundle)
+    meter.take(len(entries) - 1)  # the request itself is counted already
     for entry in entries:
         if entry.is_operation:
             entry_answers.demand_no_change(entry)
@@ -62,7 +66,11 @@ class _Asked:
         self._left = limits.in_force().body_bytes
 
     def answer(self, entry: Entry) -> Json:
-        """Answer one entry. Raises: as its view; Problem(TOO_LARGE) when the answers before it are too large."""
+        """Answer one entry, for the caller as it is now.
+
+        Raises: as its view, and as `renew_caller`; Problem(TOO_LARGE) when the answers before it are too large.
+        """
+        renew_caller()
         if self._left < 0:
             text = "the answers to the entries before this one are too large; send this one in another request"
             raise Problem.of(Category.TOO_LARGE, text, entry.at_url)
@@ -80,17 +88,24 @@ def _answered(entry: Entry, result: Written | None, asked: _Asked) -> Json:
     return _failing_alone(lambda: asked.answer(entry))
 
 
-def _alone(entry: Entry, asked: _Asked) -> Json:
-    """Run one entry of a batch; its failure does not affect the other entries."""
-    if entry.asks:
-        return _failing_alone(lambda: asked.answer(entry))
-    return _failing_alone(lambda: _answered(entry, transactions.perform(runtime(), current_caller(), entry), asked))
+def _alone(entry: Entry, asked: _Asked, meter: Meter) -> Json:
+    """Run one entry of a batch, which counts as a request; its failure does not affect the other entries."""
+
+    def run() -> Json:
+        if entry.index:  # the request itself, which is counted already, is the first
+            meter.take(1)
+        if entry.asks:
+            return asked.answer(entry)
+        return _answered(entry, transactions.perform(runtime(), renew_caller(), entry), asked)
+
+    return _failing_alone(run)
 
 
 def _failing_alone(run: Callable[[], Json]) -> Json:
     """Answer one entry; when it fails, the answer still reports what was done for the others.
 
     Raises: Problem(UNAVAILABLE) and StoreUnavailable, because then no entry can be answered.
+    A lockdown that began after the first entry is the failure of each further one.
     """
     try:
         demand_time()
@@ -99,7 +114,7 @@ def _failing_alone(run: Callable[[], Json]) -> Json:
         stopped = Problem(Category.OUT_OF_TIME)
         return _failed(outcomes.status_of(stopped), outcomes.outcome_of(stopped))
     except Problem as problem:
-        if problem.category is Category.UNAVAILABLE:
+        if problem.category is Category.UNAVAILABLE and not outcomes.is_stopped(problem):
             raise
         problem = _in_an_entry(problem)
         return _failed(outcomes.status_of(problem), outcomes.outcome_of(problem))

@@ -40,6 +40,21 @@ def caller_of(
     access, used = _access(runtime, authorization, proof)
     if not shows_certificate(access, certificate):
         raise _refused("invalid_token")
+    return _caller(runtime, access, used, origin)
+
+
+def caller_again(runtime: Runtime, authorization: str | None, origin: Origin) -> Caller:
+    """Return the caller of a request that has shown its proofs, from the state that the token has now.
+
+    Raises: Problem(UNAUTHENTICATED) when the token holds no longer.
+    """
+    used = find_used(runtime, (authorization or "").partition(" ")[2].strip())
+    if used.access is None:
+        raise _refused("invalid_token")
+    return _caller(runtime, used.access, used, origin)
+
+
+def _caller(runtime: Runtime, access: AccessToken, used: Used, origin: Origin) -> Caller:
     if access.grant.by_software and not vouches(runtime, access.grant.requester):
         raise _refused("invalid_token")
     caller = Caller.of_token(access.grant, access.token_id, access.scopes, origin, in_lockdown=used.in_lockdown)
