@@ -24,7 +24,7 @@ from fhir_server.outbound import Reach
 _ARGUMENTS = {
     "client_id": "ID", "client_name": "--name", "redirect_uris": "--redirect-uri", "origins": "--origin",
     "scope": "--scopes", "jwks": "--jwks", "jwks_uri": "--jwks-uri", "token_endpoint_auth_method": "--auth-method",
-    "card_reader": "--card-reader",
+    "card_reader": "--card-reader", "european": "--eu-health-data",
 }  # fmt: skip
 """The argument that gives each element of a registration."""
 _HIDDEN = frozenset({"secret_hash", "registration_hash", "organization_display"})
@@ -90,6 +90,7 @@ def _takes_terms(*, is_new: bool) -> Callable[[Run], Run]:
         _flag("--admissions", "admissions", "The client is the admission system of its establishment."),
         _flag("--card-reader", "card_reader", "The client reads patients' cards and signs what it has read."),
         _flag("--evidence-login", "shows_logins", "The client names professionals only after their own login."),
+        _flag("--eu-health-data", "european", "The client follows the EU Health Data API."),
     )  # fmt: skip
     return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
 

@@ -1,9 +1,10 @@
 """Conditions of the document-sharing profiles that a resource claims in meta.profile, as a table.
 
-A claim of an unknown IHE MHD or PDSm profile, or of a profile for another type, is a fault. Profiles of other guides
-are not checked (ADR 0012).
+A claim of an unknown profile of IHE MHD, PDSm or the EU Health Data API, or of a profile for another type, is a fault.
+Profiles of other guides are not checked (ADR 0012).
 
-Source: IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/) and PDSm 3.1.1 (https://interop.esante.gouv.fr/ig/fhir/pdsm/);
+Source: IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/), PDSm 3.1.1 (https://interop.esante.gouv.fr/ig/fhir/pdsm/) and
+HL7 Europe's EU Health Data API 1.0.0-ballot (http://hl7.eu/fhir/health-data-api);
 the rows are in data/claimed_profiles.tsv.
 """
 
@@ -20,6 +21,7 @@ from fhir_server.domain.problem import Issue
 from fhir_server.domain.values import Json
 
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/"
+EUROPEAN = "http://hl7.eu/fhir/health-data-api/StructureDefinition/"
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/"
 _ELSEWHERE = frozenset({"Bundle", "Parameters", "AuditEvent", "OperationOutcome"})
 """Types whose profiles other modules check."""
@@ -120,7 +122,7 @@ def _type_of(profile: str) -> str:
 def _unknown(resource: Json, claims: list[str], where: str) -> Iterator[Issue]:
     type_ = str(resource.get("resourceType"))
     for index, claim in enumerate(claims):
-        is_ours = claim.startswith((MHD, PDSM)) and type_ not in _ELSEWHERE
+        is_ours = claim.startswith((MHD, PDSM, EUROPEAN)) and type_ not in _ELSEWHERE
         if is_ours and not is_known(claim, type_):
             text = f"this is no profile of {type_} that the server knows"
             yield Issue(text, f"{where}.meta.profile[{index}]", "unknown-profile")

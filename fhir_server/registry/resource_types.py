@@ -115,6 +115,7 @@ _ROWS = (
             f"{_MHD}/IHE.MHD.SimplifiedPublish.DocumentReference",
             f"{_PDSM}/pdsm-comprehensive-document-reference",
             f"{_PDSM}/pdsm-simplified-publish",
+            "http://hl7.eu/fhir/health-data-api/StructureDefinition/EehrxfMhdDocumentReference",
         ),
         words={
             "en": Words(

@@ -29,11 +29,13 @@ _GUIDES = (
     "https://profiles.ihe.net/ITI/BALP/ImplementationGuide/ihe.iti.balp",
     "https://profiles.ihe.net/ITI/PCF/ImplementationGuide/ihe.iti.pcf",
     "https://interop.esante.gouv.fr/ig/fhir/pdsm/ImplementationGuide/ans.fhir.fr.pdsm",
+    "http://hl7.eu/fhir/health-data-api/ImplementationGuide/hl7.fhir.eu.health-data-api|1.0.0-ballot",
     "http://hl7.org/fhir/smart-app-launch/ImplementationGuide/hl7.fhir.uv.smart-app-launch",
 )
 _INSTANTIATES = (
     "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentRecipient.Comprehensive",
     "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentResponder",
+    "http://hl7.eu/fhir/health-data-api/CapabilityStatement/EEHRxF-DocumentAccessProvider|1.0.0-ballot",
 )
 _COMMON_PARAMS = (
     ("_id", "token", "http://hl7.org/fhir/SearchParameter/Resource-id"),

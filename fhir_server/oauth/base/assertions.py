@@ -21,7 +21,7 @@ from fhir_server.application.identity.clients import Client
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base import compact, public_keys, remote_keys
 from fhir_server.oauth.base.bulkhead import Bulkhead
-from fhir_server.oauth.base.issuer import ASSERTION_ALGORITHMS
+from fhir_server.oauth.base.issuer import ASSERTION_ALGORITHMS, EUROPEAN_ALGORITHMS
 
 LEEWAY = timedelta(seconds=30)
 """By how much the clock of another machine may differ."""
@@ -80,10 +80,11 @@ def verified(assertion: str, sender: Sender) -> Json:
 def _choose(header: Json, sender: Sender) -> Key:
     """Return the one registered key that the header names; keys inside the assertion are ignored."""
     alg, kid, address = header.get("alg"), header.get("kid"), sender.client.jwks_uri
+    accepted = EUROPEAN_ALGORITHMS if sender.client.european else ASSERTION_ALGORITHMS
     fitting = [k for k in sender.keys.keys if k.kid == kid and k.key_type == _KEY_TYPES.get(str(alg))]
     demand(
         {
-            f"alg must be one of {', '.join(ASSERTION_ALGORITHMS)}": alg in ASSERTION_ALGORITHMS,
+            f"alg must be one of {', '.join(accepted)}": alg in accepted,
             "kid must name one registered key that fits alg": isinstance(kid, str) and kid and len(fitting) == 1,
             f"typ must be one of {', '.join(sorted(sender.types))}": header.get("typ", "JWT") in sender.types,
             "jku must be the registered address": header.get("jku", address) == address,

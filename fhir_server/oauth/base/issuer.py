@@ -18,6 +18,8 @@ CAPABILITIES = (
 )  # fmt: skip
 AUTH_METHODS = ("private_key_jwt", "client_secret_basic", "client_secret_post", "none")
 ASSERTION_ALGORITHMS = ("RS384", "ES384", "PS384", "ES256")
+EUROPEAN_ALGORITHMS = ("RS384", "ES384")
+"""The algorithms of an assertion in the EU Health Data API, where a secret is not compliant."""
 PROOF_ALGORITHMS = ("ES256", "ES384", "RS256", "RS384", "PS256", "PS384")
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name of RFC 8693
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)

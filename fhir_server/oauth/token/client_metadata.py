@@ -14,6 +14,7 @@ from fhir_server.domain.search.tokens import fold
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base import public_keys
 from fhir_server.oauth.granted.redirects import is_registrable
+from fhir_server.oauth.token import european
 
 SECRET_METHODS = frozenset({AuthMethod.BASIC, AuthMethod.POST})
 _ID = re.compile(r"[A-Za-z0-9._~:-]{1,200}")
@@ -52,10 +53,13 @@ def checked(client: Client) -> Client:
     _check_addresses(client)
     text = "a card reader is software that signs with a key of its own (kind backend)"
     _demand(client.kind is ClientKind.BACKEND or not client.card_reader, "card_reader", text)
+    text = "a client of the EU Health Data API is software that signs with a key of its own (kind backend)"
+    _demand(client.kind is ClientKind.BACKEND or not client.european, "european", text)
     if client.scopes or not client.card_reader:  # a reader may sign alone, and never ask for a token
         _check_scopes(client.scopes)
     _check_authentication(client)
-    return replace(client, jwks=_checked_keys(client.jwks))
+    scopes = european.in_letters(client.scopes) if client.european else client.scopes
+    return replace(client, jwks=_checked_keys(client.jwks), scopes=scopes)
 
 
 def origins_of(redirect_uris: tuple[str, ...]) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE, issuer_of
 from fhir_server.oauth.base.wire import Request
 from fhir_server.oauth.granted import narrowing, tokens
 from fhir_server.oauth.resource.possession import holder_of
+from fhir_server.oauth.token import european
 from fhir_server.oauth.token.client_authentication import METHODS
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name of RFC 8693
@@ -47,10 +48,14 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
         if not asked:
             raise InvalidScopeError("scope is missing")
         client = self.request.client.client
+        if client.european:
+            asked = european.in_letters(asked)
         b2b = b2b_of(self.request)
         account, practice = vouched(self.request, b2b) if b2b else (None, None)
         self.party = Grantee(client, account, practice, vouched=account is not None and not client.shows_logins)
         self.purpose = purpose_of(b2b) if b2b else None
+        if client.european and account:
+            asked = european.for_named_person(asked)
         self.scopes = narrowing.for_backend(self.request.context.runtime, asked, self.party)
         if not self.scopes:
             raise InvalidScopeError(f"none of these scopes may be granted; this client may ask for: {client.scopes}")
@@ -80,10 +85,18 @@ def _issue(request: Request, drafted: Grant) -> Json:
 
 
 def b2b_of(request: Request) -> Json | None:
-    """Return the `hl7-b2b` object of the client's assertion, when there is one."""
+    """Return whom the client's assertion names: its `hl7-b2b` object, or its IUA claims as such an object.
+
+    Raises: InvalidGrantError when both are there, because they may name two people.
+    """
     extensions = request.assertion_claims.get("extensions")
-    found = extensions.get("hl7-b2b") if isinstance(extensions, dict) else None
-    return found if isinstance(found, dict) else None
+    if not isinstance(extensions, dict):
+        return None
+    found = extensions.get("hl7-b2b")
+    by_iua = european.named_by_iua(extensions) if request.client.client.european else None
+    if by_iua and found is not None:
+        raise InvalidGrantError("name the professional by hl7-b2b or by IUA claims, not by both")
+    return by_iua or (found if isinstance(found, dict) else None)
 
 
 def purpose_of(b2b: Json) -> Purpose:
