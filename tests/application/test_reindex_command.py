@@ -2,8 +2,8 @@
 
 import pytest
 
-from fhir_server.cli import main
 from fhir_server.domain.search.criteria import Search
+from tests import commands
 from tests.factories import all_of
 from tests.world import World
 
@@ -12,22 +12,8 @@ from tests.world import World
 def run(world: World, settings, monkeypatch, capsys):
     """Run a command beside the world; return its status and what it printed."""
     assert world
-    for name, value in {
-        "HABILIS_DATA_DIR": settings.data_dir,
-        "HABILIS_KEY_FILE": settings.key_file,
-        "HABILIS_BASE_URL": settings.base_url,
-        "HABILIS_ACCEPT_INFERRED_MATRIX": "yes",
-        "HABILIS_LOG_LEVEL": "ERROR",
-    }.items():
-        monkeypatch.setenv(name, str(value))
-
-    def ran(*words: str) -> tuple[int, str]:
-        status = main([*words])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return status, printed.out + printed.err
-
-    return ran
+    commands.beside(settings, monkeypatch)
+    return commands.runner(capsys)
 
 
 def events(world: World) -> int:

@@ -5,8 +5,8 @@ import pytest
 from consent_rules.vocabulary import NO_SPACE
 from fhir_server.application.identity import clients
 from fhir_server.application.identity.clients import Client, ClientKind
-from fhir_server.cli import main
 from fhir_server.domain.search.criteria import Search
+from tests import commands
 from tests.adversarial.misuse import Misuse
 from tests.factories import all_of
 from tests.world import World
@@ -19,14 +19,7 @@ ROLE = ("--role", "screening centre")
 @pytest.fixture
 def misuse(world: World, settings, monkeypatch) -> Misuse:
     """Return the world of a server; the commands find its data by the settings of their environment."""
-    for name, value in {
-        "HABILIS_DATA_DIR": settings.data_dir,
-        "HABILIS_KEY_FILE": settings.key_file,
-        "HABILIS_BASE_URL": settings.base_url,
-        "HABILIS_ACCEPT_INFERRED_MATRIX": "yes",
-        "HABILIS_LOG_LEVEL": "ERROR",
-    }.items():
-        monkeypatch.setenv(name, str(value))
+    commands.beside(settings, monkeypatch)
     clients.register(world.runtime, Client(id="desk", name="desk", kind=ClientKind.PROFESSIONAL_APP))
     return Misuse(world)
 
@@ -35,15 +28,7 @@ def misuse(world: World, settings, monkeypatch) -> Misuse:
 def run(misuse, capsys):
     """Run a command beside the world of `misuse`; return its status and what it printed."""
     assert misuse
-
-    def ran(*words: str) -> tuple[int, str]:
-        capsys.readouterr()
-        status = main([*words])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return status, printed.out + printed.err
-
-    return ran
+    return commands.runner(capsys)
 
 
 def id_of(misuse, kind):

@@ -18,6 +18,7 @@ from fhir_server.cli import main
 from fhir_server.domain.search.criteria import Search
 from fhir_server.settings.server import Settings
 from seed import book
+from tests import commands
 from tests.factories import all_of
 
 PASSWORD = "sept chats dorment sur le toit"
@@ -43,15 +44,7 @@ def demo(copied) -> book.Demonstration:
 @pytest.fixture
 def run(capsys):
     """Run a command beside the demonstration; return its status and what it printed."""
-
-    def ran(*words: str) -> tuple[int, str]:
-        capsys.readouterr()
-        status = main([*words])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return status, printed.out + printed.err
-
-    return ran
+    return commands.runner(capsys)
 
 
 @pytest.fixture

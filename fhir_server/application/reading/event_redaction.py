@@ -7,18 +7,17 @@ search. A reference stays if the reader could read the resource, or would be tol
 
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import orjson
 
-from consent_rules.model import Deny
 from consent_rules.visibility import NOTHING, Visibility
-from consent_rules.vocabulary import Action, Basis, PatientId
+from consent_rules.vocabulary import Basis, PatientId
 from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.access import OF_THE_SPACE, Access, Opened, action_of
-from fhir_server.application.core.enforcement_point import judge_again
+from fhir_server.application.core.access import OF_THE_SPACE, action_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import recorded_queries
+from fhir_server.application.reading.filters_by_type import FiltersByType
 from fhir_server.domain import case_files, notices
 from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE
 from fhir_server.domain.problem import Problem
@@ -33,24 +32,11 @@ TOLD = _NOTICES | {TRACE}
 _CASE = f"{case_files.TYPE}/"
 
 
-@dataclass(frozen=True, slots=True)
-class ReaderFilters:
+class ReaderFilters(FiltersByType):
     """What the caller would see of each type of the space; nothing of a type that the caller may not read.
 
-    This costs no read: the decision uses the state that was already loaded. An auditor may learn what every access was
-    about (H8).
+    An auditor may learn what every access was about (H8).
     """
-
-    access: Access
-    _made: dict[str, Visibility] = field(default_factory=dict)
-    _opened: dict[Action, Opened | None] = field(default_factory=dict)
-
-    def of(self, type_: str) -> Visibility:
-        """Return the filter of a type."""
-        found = self._made.get(type_)
-        if found is None:
-            found = self._made[type_] = self._filter(type_)
-        return found
 
     def _filter(self, type_: str) -> Visibility:
         """Return what is seen of a type within the limits of its scope; without a scope there are no limits."""
@@ -59,7 +45,7 @@ class ReaderFilters:
             return NOTHING
         if opened.permit.basis is Basis.AUDIT:
             return whole_space(ReadingReason.AUDITED_NAMES, opened.patient)
-        allowed = self._open(opened, action_of(REGISTRY[type_]))
+        allowed = self._allowed(opened, action_of(REGISTRY[type_]))
         if allowed is None:
             return NOTHING
         try:
@@ -67,12 +53,6 @@ class ReaderFilters:
         except Problem:
             return allowed.of(type_)
         return smart_scopes.narrow(allowed.of(type_), limits)
-
-    def _open(self, opened: Opened, action: Action) -> Opened | None:
-        if action not in self._opened:
-            answer = judge_again(self.access, opened, action)
-            self._opened[action] = None if isinstance(answer, Deny) else answer
-        return self._opened[action]
 
 
 def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], filters: Filters) -> tuple[bytes, ...]:

@@ -7,17 +7,16 @@ Source: https://hl7.org/fhir/R4/patient-operation-everything.html; docs/adr/0115
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from consent_rules.model import Deny
 from consent_rules.visibility import NOTHING, Interval, Visibility
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.access import IN_DIRECTORY, OF_THE_SPACE, Access, Scoped, action_of
-from fhir_server.application.core.enforcement_point import judge_again
+from fhir_server.application.core.access import IN_DIRECTORY, OF_THE_SPACE, Access, action_of
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.reading import read, walk
+from fhir_server.application.reading.filters_by_type import FiltersByType
 from fhir_server.application.reading.walk import BEGINNING, Step
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
@@ -103,31 +102,16 @@ def _in_context(caller: Caller) -> PatientId:
     raise Problem.of(Category.MALFORMED, f"name the patient: `{PATIENT}/[id]/$everything`", code="required")
 
 
-@dataclass(frozen=True, slots=True)
-class AllFilters:
-    """What single searches of each type would show the caller: by the action and the scope that each search needs.
-
-    This costs no read: the decision uses the state that was already loaded.
-    """
-
-    access: Access
-    consulting: Scoped
-    _made: dict[str, Visibility] = field(default_factory=dict)
-    _opened: dict[Action, Scoped | None] = field(default_factory=dict)
-
-    def of(self, type_: str) -> Visibility:
-        """Return the filter of a type."""
-        found = self._made.get(type_)
-        if found is None:
-            found = self._made[type_] = self._filter(type_)
-        return found
+class AllFilters(FiltersByType):
+    """What single searches of each type would show the caller: by the action and the scope that each search needs."""
 
     def _filter(self, type_: str) -> Visibility:
         if type_ in IN_DIRECTORY.by_type:
-            return self.consulting.of(type_) if self._may_search(type_) else NOTHING
-        row = REGISTRY.get(type_)
-        seen = self._open(action_of(row)) if row else self.consulting
-        return seen.of(type_) if seen else NOTHING
+            return IN_DIRECTORY.of(type_) if self._may_search(type_) else NOTHING
+        row, entered = REGISTRY.get(type_), self.access.entered
+        action = action_of(row) if row else Action.CONSULT
+        seen = entered if action is Action.CONSULT else self._allowed(entered, action)
+        return seen.within(self.access.caller, "s").of(type_) if seen else NOTHING
 
     def _may_search(self, type_: str) -> bool:
         try:
@@ -135,14 +119,6 @@ class AllFilters:
         except Problem:
             return False
         return True
-
-    def _open(self, action: Action) -> Scoped | None:
-        if action is Action.CONSULT:
-            return self.consulting
-        if action not in self._opened:
-            answer = judge_again(self.access, self.access.entered, action)
-            self._opened[action] = None if isinstance(answer, Deny) else answer.within(self.access.caller, "s")
-        return self._opened[action]
 
 
 def _outcome(access: Access, found: Found | None) -> Outcome:
@@ -153,7 +129,7 @@ def _outcome(access: Access, found: Found | None) -> Outcome:
 
 
 def _page(access: Access, wanted: Wanted) -> Found:
-    filters = AllFilters(access, access.entered.within(access.caller, "s"))
+    filters = AllFilters(access)
     page = walk.page(access, filters, _parts(wanted), wanted.step, wanted.count)
     included = tuple(_entries(access, filters, page.shown, wanted))
     return Found(access.entered.patient, page.shown, included, page.next)

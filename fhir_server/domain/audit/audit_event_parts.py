@@ -35,6 +35,12 @@ _OF_MANY = frozenset({Interaction.HISTORY, Interaction.SEARCH})
 """The readings that are about many resources when they have no target."""
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_ACCESSED = {
+    "system": "http://terminology.hl7.org/CodeSystem/dicom-audit-lifecycle",
+    "code": "6",
+    "display": "Access / Use",
+}
+"""Lifecycle of a Consent that was read where no resource is the subject of the event."""
 _ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
 
 
@@ -126,7 +132,9 @@ def entities(
     if audited.query:
         found.append(_query(audited.query))
     named, subject = references
-    found.extend([_subject(audited, ref) if ref == subject else _other(ref) for ref in named])
+    of_consents = not subject and audited.interaction is Interaction.HISTORY and audited.resource_type == _USED
+    other = _read if of_consents else _other
+    found.extend([_subject(audited, ref) if ref == subject else other(ref) for ref in named])
     found.extend(_other(f"{_USED}/{consent}") for rule in outcome.rules for consent in rule.consents)
     if caller.origin.request_id:
         found.append(
@@ -139,8 +147,13 @@ def entities(
 
 
 def is_used(entity: Json) -> bool:
-    """Tell whether an event names a Consent only because the decision used it, or because it came with a new space."""
+    """Tell whether an event names a Consent, as one does that a decision used or that came with a new space."""
     return type_of(str(entity.get("what", {}).get("reference", ""))) == _USED
+
+
+def is_read(entity: Json) -> bool:
+    """Tell whether an event names a Consent because somebody read it with others, in a history of Consents."""
+    return bool(entity.get("lifecycle") == _ACCESSED)
 
 
 def named_of(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
@@ -196,6 +209,11 @@ def _other(reference: str) -> Json:
     """Return the entity for another resource that an interaction named, or that a decision used."""
     type_ = {"system": RESOURCE_TYPE, "code": reference.partition("/")[0]}
     return {"what": {"reference": reference}, "type": type_, "role": _AS_RESOURCE}
+
+
+def _read(reference: str) -> Json:
+    """Return the entity for a Consent of a history: without a mark it would count as one that the decision used."""
+    return _other(reference) | {"lifecycle": _ACCESSED}
 
 
 def _patient(outcome: Outcome, patient: PatientId) -> Json:

@@ -8,7 +8,7 @@ from binascii import Error as Base64Error
 from urllib.parse import urlsplit
 
 from fhir_server.domain.audit.audit_event import EVENT_KIND, ISSUANCE, OPERATION, REST
-from fhir_server.domain.audit.audit_event_parts import RESOURCE_TYPE, is_used
+from fhir_server.domain.audit.audit_event_parts import RESOURCE_TYPE, is_read, is_used
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rows import ROWS, kind_by_codes
 from fhir_server.domain.values import Interaction, Json
@@ -97,7 +97,7 @@ def _interaction(event: Json) -> Interaction:
 def _is_subject(entity: Json) -> bool:
     """Tell whether an event is about an entity; the Consents that a decision used are only context."""
     system, code = (str(entity.get("type", {}).get(name, "")) for name in ("system", "code"))
-    return code == _SYSTEM_OBJECT or (system == RESOURCE_TYPE and not is_used(entity))
+    return code == _SYSTEM_OBJECT or (system == RESOURCE_TYPE and (is_read(entity) or not is_used(entity)))
 
 
 def _query_path(query: str) -> str:
