@@ -1,7 +1,7 @@
 """What a client asks to see of each resource: `_summary` and `_elements`.
 
 A shortened resource is tagged SUBSETTED and keeps its mandatory elements, its modifier elements, and the contained
-resources that it still refers to.
+resources that it still refers to. It claims no profile, because it lacks elements that a profile may require.
 
 Source: https://hl7.org/fhir/R4/search.html#summary and #elements. Only elements of the resource itself are left out:
 an element that stays is whole.
@@ -66,7 +66,7 @@ def _shortened(body: bytes, kept: frozenset[str] | None) -> bytes:
         resource = {name: value for name, value in whole.items() if name.removeprefix("_") in kept}
     if contained:
         resource |= _still_named(contained, resource)
-    meta = resource.setdefault("meta", {})
+    meta = resource["meta"] = {name: value for name, value in whole.get("meta", {}).items() if name != "profile"}
     meta["tag"] = [*(tag for tag in meta.get("tag", ()) if tag != SUBSETTED), SUBSETTED]
     return orjson.dumps(resource)
 

@@ -7,7 +7,7 @@ from consent_rules.vocabulary import Capacity, DirectiveKind, Grade, Mark, Proof
 from fhir_server.domain.documents.security_labels import TRE_A07
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rules import NoticeKind
-from fhir_server.domain.terminology.code_systems import OWN, code_systems
+from fhir_server.domain.terminology.code_systems import OWN, code_systems, is_published
 from fhir_server.domain.terminology.value_sets import codes_in, value_sets
 
 ENUMS = {
@@ -39,6 +39,8 @@ def test_the_classes_are_those_of_the_kinds():
 
 def test_every_code_of_the_matrix_has_both_displays():
     for row in (*kinds().values(), *professions().values()):
+        if not is_published(row.system):
+            continue
         concept = code_systems()[row.system].concepts[row.code]
         assert (concept.fr, concept.en) == (row.label_fr, row.label_en)
         assert concept.fr

@@ -17,6 +17,7 @@ from fhir_server.ports.store import Space
 from tests.holds import holds
 from tests.http.spaces import call, parent, sign_in
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
+from tests.http.test_emitted_bodies import empty_places
 from tests.http.test_everything import entries
 from tests.http.test_reviews import staff
 from tests.world import INS, World
@@ -149,6 +150,8 @@ def test_nobody_is_shown_when_more_than_five_match(known):
     assert entries(answer) == []
     (note,) = entries(answer, "outcome")
     assert "more traits" in note["issue"][0]["details"]["text"]
+    assert answer.get_json()["entry"][0]["fullUrl"].startswith("urn:uuid:")
+    assert empty_places(answer.get_json()) == []
 
 
 TOO_FEW = [

@@ -229,10 +229,14 @@ def shows_it(work: UnitOfWork, done: Stored) -> bool:
 
 
 def answer(work: UnitOfWork, document: SeenDocument, done: Stored) -> Written:
-    """Return what the answer shows: of a withdrawn document the status of PDSM4DMP, which is not stored."""
+    """Return what the answer shows: of a withdrawn document the status of PDSM4DMP, which is not stored.
+
+    It claims no profile then: those of MHD and PDSm take documents with another status only.
+    """
     told = done
     if done.deleted:
         resource = load_json(document.stored.body) | {"status": WITHDRAWN}
+        resource["meta"].pop("profile", None)
         told = replace(done, deleted=False, body=bodies.stamped(resource, done.id, done.version, work.stamp))
     return Written(work.shown(told, document.filters))
 

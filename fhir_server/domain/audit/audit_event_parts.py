@@ -88,7 +88,7 @@ def _user(caller: Caller) -> Json:
     requester = caller.requester
     user: Json = {
         "type": {"coding": [{"system": PARTICIPATION, "code": "IRCP", "display": "information recipient"}]},
-        "who": {"reference": requester.person, "display": caller.granted.display},
+        "who": _named(requester.person, caller.granted.display),
         "requestor": True,
         "policy": [policy_of(caller)],
         "purposeOfUse": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
@@ -108,9 +108,14 @@ def policy_of(caller: Caller) -> str:
 def _organization(caller: Caller) -> Json:
     return {
         "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleClass", "code": "PROV"}]},
-        "who": {"reference": caller.requester.organization, "display": caller.granted.organization_display},
+        "who": _named(caller.requester.organization, caller.granted.organization_display),
         "requestor": False,
     }
+
+
+def _named(reference: str, display: str) -> Json:
+    """Return a reference with its display; an unknown one is left out, because no element may be empty."""
+    return {"reference": reference} | ({"display": display} if display else {})
 
 
 def entities(

@@ -78,6 +78,11 @@ class CodeSystem:
         return self.url.startswith(OWN)
 
 
+def is_published(system: str) -> bool:
+    """Tell whether a system can be described: R4 asks for an absolute URI, and the matrix names one by a word."""
+    return ":" in system
+
+
 @cache
 def code_systems() -> Mapping[str, CodeSystem]:
     """Return the code systems by URL."""
@@ -98,6 +103,8 @@ def _concepts() -> Iterator[tuple[str, Concept]]:
     """Yield every code with the URL of its system, in the order of the tables."""
     rows: tuple[DocumentKind | Profession, ...] = (*kinds().values(), *professions().values())
     for row in rows:
+        if not is_published(row.system):
+            continue
         yield row.system, Concept(row.code, row.label_fr, row.label_en)
     urls = {url.rpartition("/")[2]: url for url in (_CLASSES, TRE_A07)}
     for line in _table():

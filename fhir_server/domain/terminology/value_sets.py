@@ -9,7 +9,15 @@ from functools import cache
 from types import MappingProxyType
 
 from consent_rules.matrix.table import DocumentKind, Profession, kinds, professions
-from fhir_server.domain.terminology.code_systems import LOINC, LOINC_NOTICE, OWN, CodeSystem, Concept, code_systems
+from fhir_server.domain.terminology.code_systems import (
+    LOINC,
+    LOINC_NOTICE,
+    OWN,
+    CodeSystem,
+    Concept,
+    code_systems,
+    is_published,
+)
 
 Coded = tuple[str, str]
 """(system, code)."""
@@ -63,7 +71,7 @@ def codes_in(url: str) -> frozenset[Coded] | None:
 
 
 def _coded(rows: Iterable[DocumentKind | Profession]) -> tuple[Coded, ...]:
-    return tuple((row.system, row.code) for row in rows)
+    return tuple((row.system, row.code) for row in rows if is_published(row.system))
 
 
 def _whole(system: CodeSystem) -> ValueSet:

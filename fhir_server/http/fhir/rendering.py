@@ -212,14 +212,14 @@ def _notes(notes: Sequence[str]) -> Json:
 
 
 def warnings(notes: Sequence[Issue]) -> Json:
-    """Return an OperationOutcome with warnings that name their elements."""
+    """Return an OperationOutcome with warnings that name their elements, if they are about one."""
     issues = [
         {
             "severity": "warning",
             "code": "informational",
             "details": {"text": note.text},
-            "expression": [note.expression],
         }
+        | ({"expression": [note.expression]} if note.expression else {})
         for note in notes
     ]
     return {"resourceType": "OperationOutcome", "issue": issues}

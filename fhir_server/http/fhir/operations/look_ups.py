@@ -6,6 +6,7 @@ Source: https://profiles.ihe.net/ITI/PDQm/ITI-78.html; https://hl7.org/fhir/R4/p
 """
 
 import re
+from uuid import uuid4
 
 import orjson
 from flask import Response, request
@@ -78,7 +79,8 @@ def answer(runtime: Runtime, candidates: Candidates, self_url: str = "") -> Resp
     entries = [_entry(runtime, candidates, number) for number in range(len(candidates.shown))]
     if candidates.too_many:
         text = f"more than {MOST} people match: state more traits"
-        entries.append({"resource": rendering.warnings([Issue(text)]), "search": {"mode": "outcome"}})
+        outcome = rendering.warnings([Issue(text)])
+        entries.append({"fullUrl": uuid4().urn, "resource": outcome, "search": {"mode": "outcome"}})
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(candidates.shown)}
     bundle |= {"link": [{"relation": "self", "url": self_url}]} if self_url else {}
     return negotiation.fhir_response(bundle | ({"entry": entries} if entries else {}))

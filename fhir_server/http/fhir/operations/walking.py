@@ -56,10 +56,10 @@ def sent(asked: Pairs) -> str:
 
 def links(runtime: Runtime, caller: Caller, url: str, asked: Pairs, following: Step | None) -> Pairs:
     """Return the links of a page, as (relation, URL). url: of the operation. asked: its parameters, in one spelling."""
-    told = [("self", f"{url}?{urlencode(asked)}")]
+    told = [("self", f"{url}?{paging.query_of(asked)}")]
     if following:
         cursor = paging.seal(runtime.cursor_key, following.after or _BEGINNING, _bound(caller, url, asked, following))
-        told.append(("next", f"{url}?{urlencode([*asked, ('_page', cursor)])}"))
+        told.append(("next", f"{url}?{paging.query_of([*asked, ('_page', cursor)])}"))
     return told
 
 
