@@ -19,6 +19,7 @@ _COMMANDS = {
     "clients": ("clients:group", "Register apps and software; change or disable them."),
     "conformance": ("conformance:conformance", "Ask any FHIR server what the guides require of it."),
     "emergencies-only": ("emergencies:emergencies_only", "Stop everything but emergencies."),
+    "enrol": ("enrolment:enrol", "Announce the spaces of the insured persons of a file."),
     "exceptions": ("supervision:exceptions", "Register other ceilings for a role."),
     "keys": ("keys:keys", "Make or replace the keys of the server."),
     "outbox": ("outbox:outbox", "Look at what waits for the worker, and at dead letters."),

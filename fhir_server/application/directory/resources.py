@@ -306,6 +306,13 @@ def _identifiers_ever(work: UnitOfWork, stored: Stored) -> frozenset[tuple[str, 
     return frozenset((str(item.get("system", "")), str(item.get("value", ""))) for item in found)
 
 
+def recorded_patient(work: UnitOfWork, patient: PatientId) -> Json:
+    """Return the identity that was recorded of a patient, empty for an erased one: to compare it, not to show it."""
+    stored = work.snapshot.read(PATIENT, patient, _registered(patient))
+    recorded: Json = orjson.loads(stored.body) if stored and stored.body else {}
+    return recorded
+
+
 def _registered(compartment: PatientId) -> Filters:
     """Return the view by which the server reads the recorded identities, whoever may see them."""
     return whole_space(ReadingReason.REGISTERED, compartment) if compartment else IN_DIRECTORY
