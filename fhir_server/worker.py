@@ -12,6 +12,7 @@ from fhir_server.application.notices import audit_feed, delivery, mails, webhook
 from fhir_server.application.outbox.lanes import NOTHING, Lane
 from fhir_server.application.outbox.worker import Worker
 from fhir_server.application.spaces import terms
+from fhir_server.application.subscriptions import delivery as subscriptions
 from fhir_server.ports.outbox import Pending
 from fhir_server.ports.store import Change
 
@@ -46,8 +47,9 @@ MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
 """Mails and calls are tried for about a day and a half: a mail server or an app may be out of reach for that long."""
 CALLS = Lane(webhooks.LANE, call_app, tries=48, first_pause=timedelta(seconds=10))
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
+FEEDS = (audit_feed.FEED, audit_feed.ALONE)
 OF_ROOMS = (terms.LANE, reported.LANE, emergencies.LANE, looks.LANE, planning.LANE)
-LANES: Sequence[Lane] = (TIDYING, *OF_ROOMS, NOTICES, MAILS, CALLS, audit_feed.FEED, audit_feed.ALONE)
+LANES: Sequence[Lane] = (TIDYING, *OF_ROOMS, NOTICES, MAILS, CALLS, *subscriptions.LANES, *FEEDS)
 
 
 def build(runtime: Runtime) -> Worker:

@@ -5,7 +5,7 @@ A new search parameter is a line of `data/search_parameters.tsv`; a new type is 
 """
 
 from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
-from fhir_server.registry.published_types import NATIVE, PUBLISHED
+from fhir_server.registry.published_types import NATIVE, OWNED, PUBLISHED
 from fhir_server.registry.resource_types import (
     DOCUMENT,
     DOCUMENTS,
@@ -21,6 +21,7 @@ __all__ = [
     "DOCUMENT",
     "DOCUMENTS",
     "NATIVE",
+    "OWNED",
     "PARTIES",
     "PATIENT",
     "PUBLISHED",

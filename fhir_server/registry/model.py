@@ -41,6 +41,7 @@ class AccessRule(Enum):
     IDENTITY: View.IDENTITY. NOTICE: View.NOTICES.
     DIRECTORY: open to every authenticated caller, written by directory administrators.
     PUBLIC: open to everybody without a token; the resources come from the code, and nothing of the type is stored.
+    OWNER: open to the client that created it, for the same person and practice situation; it is kept in the vault.
     """
 
     DOCUMENT = "document"
@@ -52,6 +53,7 @@ class AccessRule(Enum):
     NOTICE = "notice"
     DIRECTORY = "directory"
     PUBLIC = "public"
+    OWNER = "owner"
 
 
 ParamType = Literal["token", "reference", "string", "date", "uri", "composite"]

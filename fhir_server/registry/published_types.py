@@ -2,7 +2,7 @@
 
 PUBLISHED: what the server is, and which codes it knows. These resources come from the code. They have no patient and no
 access decision: everybody reads and searches them, without a token. NATIVE: a FHIR document, which is stored as a
-content like any other.
+content like any other. OWNED: what a client keeps here for itself, in the vault.
 Source: https://hl7.org/fhir/R4/conformance-module.html, https://hl7.org/fhir/R4/terminology-module.html; IHE MHD 4.2.4,
 FHIR Documents Publish Option.
 """
@@ -46,3 +46,15 @@ _NATIVE = ResourceType(
 )
 NATIVE: Mapping[str, ResourceType] = MappingProxyType({_NATIVE.name: _NATIVE})
 """The types that are another form of a stored type, by name."""
+_OWNED = ResourceType(
+    "Subscription",
+    AccessRule.OWNER,
+    frozenset({Interaction.READ, Interaction.CREATE, Interaction.UPDATE, Interaction.DELETE, Interaction.SEARCH}),
+    profiles=("http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription",),
+    transactions={Interaction.CREATE: "ITI-110", Interaction.SEARCH: "ITI-113"},
+    unconditional=True,
+    documentation="A client sees its own subscriptions. An update ends one (`off`) or begins it anew (`requested`). "
+    "Each event is decided about when it is told, like a search; `full-resource` is refused.",
+)
+OWNED: Mapping[str, ResourceType] = MappingProxyType({_OWNED.name: with_search(_OWNED)})
+"""The types that belong to the client that created them, by name."""

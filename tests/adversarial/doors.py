@@ -41,6 +41,7 @@ ELSEWHERE = {
     "/account/": "tests/oauth/test_passkeys.py",
     "/fhir/$export": "tests/adversarial/test_exports_tell_nothing.py",
     "/fhir/Group/": "tests/adversarial/test_exports_tell_nothing.py",
+    "/fhir/Subscription": "tests/adversarial/test_subscriptions_tell_nothing.py",
     "/journal": "tests/adversarial/test_notices_name_nothing_hidden.py",
 } | {f"/fhir/Patient/<id_>/{name}": "tests/adversarial/test_joins_tell_nothing.py" for name in REGISTRY}
 """Doors by the beginning of their rule, with the tests that hold them: they know tokens and sessions, no documents."""

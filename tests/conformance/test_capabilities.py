@@ -11,10 +11,10 @@ from consent_rules.scopes import Scopes
 from fhir_server.http.fhir.exports import delivery
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.r4.checking import check
-from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY, AccessRule, Interaction
+from fhir_server.registry import NATIVE, OWNED, PUBLISHED, REGISTRY, AccessRule, Interaction
 from tests.conformance.project import ROOT
 
-ROWS = {**REGISTRY, **NATIVE, **PUBLISHED}
+ROWS = {**REGISTRY, **NATIVE, **PUBLISHED, **OWNED}
 ROUTES = {
     Interaction.READ: ("GET", "/fhir/{type}/{id}"),
     Interaction.VREAD: ("GET", "/fhir/{type}/{id}/_history/{version}"),

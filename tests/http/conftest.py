@@ -10,6 +10,7 @@ from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
 from tests.conftest import FixedClock
 from tests.factories import settings_in
+from tests.http.subscriptions import endpoint, notified  # noqa: F401 - fixtures
 from tests.world import World
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
+
 from consent_rules.vocabulary import PatientId
 from fhir_server import deadline
 from fhir_server.application.core import smart_scopes
@@ -15,19 +17,34 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, O
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command
 from fhir_server.domain.problem import Problem
+from fhir_server.domain.subscriptions.topics import EVENTFUL
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.outbox import Message
-from fhir_server.ports.store import Change, Trace
+from fhir_server.ports.store import Change, Trace, Write
 from fhir_server.registry import AccessRule, types_under
 
 NOTICES_LANE = "notices"
 """The lane of the outbox for notices that were stored; a message is the id of a notice."""
+CHANGES_LANE = "changes"
+"""The lane for new versions of which a subscription may be told; a message is a `Changed`."""
 _NOTICES = types_under(AccessRule.NOTICE)
 _NEW = (0, 0)
 
 _WRITES = frozenset(
     {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE, Interaction.TRANSACTION}
 )
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A new version of a resource. is_new: its first one. at: its time of the last update."""
+
+    type: str
+    id: str
+    is_new: bool
+    at: datetime
+
+
+CHANGED = msgspec.json.Decoder(Changed)
 
 
 def trace(
@@ -60,12 +77,14 @@ def commit(runtime: Runtime, *changes: Change) -> None:
 
 
 def _with_messages(runtime: Runtime, change: Change) -> Change:
-    """Return a change that also puts a message for each notice that it stores for the first time; ids are all it says.
+    """Return a change that also puts a message for each notice and each new version of which others may be told.
 
-    A server without mail puts nothing. A sealed notice is told when its seal ends.
+    Ids are all that a message says. A server without mail and calls puts none. A sealed notice is told when its seal
+    ends.
     """
     if not runtime.tells_outside:
         return change
+    changes = _changes(runtime, change) if runtime.ports.webhooks else ()
     new = (write.after for write in change.writes if write.after.type in _NOTICES and write.expected == _NEW)
     messages = tuple(
         Message(
@@ -78,7 +97,25 @@ def _with_messages(runtime: Runtime, change: Change) -> Change:
         )
         for one in new
     )
-    return replace(change, outbox=(*change.outbox, *messages)) if messages else change
+    more = (*messages, *changes)
+    return replace(change, outbox=(*change.outbox, *more)) if more else change
+
+
+def _changes(runtime: Runtime, change: Change) -> tuple[Message, ...]:
+    """Return a message for each new version of which a subscription may be told; whom it concerns is found later."""
+    new = [
+        write
+        for write in change.writes
+        if write.after.type in EVENTFUL and not write.after.deleted and write.after.version > write.expected[0]
+    ]
+    return tuple(_change(runtime, write) for write in new)
+
+
+def _change(runtime: Runtime, write: Write) -> Message:
+    after, access = write.after, write.after.facts.access
+    body = msgspec.json.encode(Changed(after.type, after.id, write.expected == _NEW, after.last_updated))
+    due = access.sealed_until if after.type in _NOTICES else None
+    return Message(CHANGES_LANE, f"{after.id} {after.version}", body, runtime.now(), due, access.compartment)
 
 
 def _with_looks(runtime: Runtime, change: Change, now: datetime) -> Change:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from hmac import digest
 from http import HTTPStatus
 from secrets import token_bytes
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -94,6 +95,12 @@ def find(runtime: Runtime, client: ClientId) -> Webhook | None:
     """Return the address of an app, also one that is no longer called; None when there is none."""
     entry = runtime.ports.vault.get(_KIND, client, runtime.now())
     return _DECODER.decode(entry.value) if entry else None
+
+
+def is_at(webhook: Webhook, url: str) -> bool:
+    """Tell whether an address is on the host that the operator registered for an app that is still called."""
+    known, asked = urlsplit(webhook.url), urlsplit(url)
+    return webhook.stopped_at is None and (known.scheme, known.netloc) == (asked.scheme, asked.netloc)
 
 
 @command(EventKind.CLIENT_CHANGED)
@@ -204,11 +211,12 @@ def _note(runtime: Runtime, webhook: Webhook, status: int) -> None:
         _keep(runtime, replace(failed, stopped_at=now))
         telemetry.warning("webhook_stopped", client_id=webhook.client)
         return
-    _keep(runtime, replace(failed, rests_until=now + _rest(failed.failures)))
+    _keep(runtime, replace(failed, rests_until=now + rest_after(failed.failures)))
     raise WebhookFailed
 
 
-def _rest(failures: int) -> timedelta:
+def rest_after(failures: int) -> timedelta:
+    """Return how long an address is not called after so many failures in a row."""
     doubled: timedelta = FIRST_REST * 2 ** min(failures - 1, _LONGEST_DOUBLING)
     return min(doubled, LONGEST_REST)
 

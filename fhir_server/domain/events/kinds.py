@@ -114,6 +114,23 @@ class EventKind(Code):
     EXPORT_ENDED = ("export-ended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "end-export"),
         "ended an export", "end an export")
 
+    EVENT_NOTIFIED = ("event-notified", EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        "was notified of %(things)s", "be notified of %(things)s")
+    SUBSCRIPTION_MADE = ("subscription-made", EventRow((_CREATE,), "Subscription", _NEVER, _OPEN, _UNTOLD),
+        "subscribed to notifications", "subscribe to notifications")
+    SUBSCRIPTION_CHANGED = ("subscription-changed", EventRow((_UPDATE,), "Subscription", _NEVER, _OPEN, _UNTOLD),
+        "changed a subscription to notifications", "change a subscription to notifications")
+    SUBSCRIPTION_ENDED = ("subscription-ended", EventRow((_DELETE,), "Subscription", _NEVER, _OPEN, _UNTOLD),
+        "ended a subscription to notifications", "end a subscription to notifications")
+    SUBSCRIPTION_LOOKED_AT = ("subscription-looked-at",
+        EventRow((_READ, Interaction.SEARCH), "Subscription", _NEVER, _OPEN, _UNTOLD),
+        "looked at a subscription to notifications", "look at a subscription to notifications")
+    SUBSCRIPTION_TRIED = ("subscription-tried", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "handshake"),
+        "was sent a first notification, which says nothing", "be sent a first notification, which says nothing")
+    SUBSCRIPTION_EVENTS_READ = ("subscription-events-read",
+        EventRow(_CALLED, "Subscription", _NEVER, _OPEN, _UNTOLD, "events"),
+        "looked at earlier notifications", "look at earlier notifications")
+
     DOCUMENT_OPENED = ("document-opened", EventRow((_READ,), "Binary", _NEVER, _DOCUMENTS, _ACCESS),
         "opened a document", "open a document")
     DOCUMENTS_PUBLISHED = ("documents-published", EventRow((_TRANSACTION,), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),

@@ -19,10 +19,10 @@ from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import FHIR_PATH, runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.patch import PATCH_TYPES
-from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
+from fhir_server.registry import NATIVE, OWNED, PUBLISHED, REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 RELEASED = "2026-11-25"
-_ROWS = {**REGISTRY, **NATIVE, **PUBLISHED}
+_ROWS = {**REGISTRY, **NATIVE, **PUBLISHED, **OWNED}
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _GUIDES = (
     "https://profiles.ihe.net/ITI/MHD/ImplementationGuide/ihe.iti.mhd",

@@ -11,6 +11,7 @@ from fhir_server.http.fhir.exports import delivery
 from fhir_server.http.fhir.operations import all_operations
 from fhir_server.http.fhir.published import serving
 from fhir_server.http.fhir.routing import Route
+from fhir_server.http.fhir.subscriptions import serving as subscriptions
 from fhir_server.http.request_context import FHIR_PATH
 
 ROUTES: tuple[Route, ...] = (
@@ -22,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
     *write.ROUTES,
     *all_operations.ROUTES,
     *delivery.ROUTES,
+    *subscriptions.ROUTES,
     *transactions.ROUTES,
 )
 fhir = Blueprint("fhir", __name__, url_prefix=FHIR_PATH, description="The FHIR endpoint")

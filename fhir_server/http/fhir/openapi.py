@@ -20,12 +20,12 @@ from fhir_server.http.fhir.exports.asked import NDJSON
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.http.fhir.operations.model import VALUES, Operation, Parameter
 from fhir_server.http.fhir.routing import Route
-from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY, AccessRule, Interaction, ResourceType
+from fhir_server.registry import NATIVE, OWNED, PUBLISHED, REGISTRY, AccessRule, Interaction, ResourceType
 
 FHIR_TYPES = ("application/fhir+json", "application/fhir+xml")
 _SCHEMAS = "#/components/schemas/"
 _BESIDE = ("OperationOutcome", "Parameters")
-_ROWS = {**REGISTRY, **NATIVE, **PUBLISHED}
+_ROWS = {**REGISTRY, **NATIVE, **PUBLISHED, **OWNED}
 _RESULT = {
     "_id": "ids, with commas between them",
     "_lastUpdated": "time of the last change, with a prefix such as `ge`",

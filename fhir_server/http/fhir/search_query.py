@@ -29,7 +29,7 @@ _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
 _TOTALS = ("none", "estimate", "estimated", "accurate")
 """Values of `_total`; "estimated" is the spelling of HAPI."""
 _ELEMENTS = "_elements"
-_UNNAMED = frozenset({AccessRule.IDENTITY, AccessRule.DIRECTORY, AccessRule.PUBLIC})
+_UNNAMED = frozenset({AccessRule.IDENTITY, AccessRule.DIRECTORY, AccessRule.PUBLIC, AccessRule.OWNER})
 """The rules of types whose searches name no patient."""
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
 _NEVER_IGNORED = frozenset({HAS, LIST, "_security", "near"})

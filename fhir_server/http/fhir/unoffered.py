@@ -12,11 +12,11 @@ from werkzeug.exceptions import HTTPException
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.request_context import FHIR_PATH
-from fhir_server.registry import NATIVE, PUBLISHED, REGISTRY
+from fhir_server.registry import NATIVE, OWNED, PUBLISHED, REGISTRY
 
 _OF_A_TYPE = re.compile(r"(\w+)(/(_search|_history|[A-Za-z0-9.\-]{1,64}(/_history(/[^/]+)?)?))?")
 """Paths of interactions with a type, its instances and their versions."""
-_TYPES = REGISTRY.keys() | NATIVE.keys() | PUBLISHED.keys()
+_TYPES = REGISTRY.keys() | NATIVE.keys() | PUBLISHED.keys() | OWNED.keys()
 _OF_THE_SERVER = frozenset({"", "_history", "_search", "metadata"})
 
 

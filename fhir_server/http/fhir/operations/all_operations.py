@@ -27,7 +27,7 @@ from fhir_server.http.fhir.operations.conformance import terminology, validating
 from fhir_server.http.fhir.operations.model import Operation, arguments
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime
-from fhir_server.registry import PUBLISHED, REGISTRY
+from fhir_server.registry import OWNED, PUBLISHED, REGISTRY
 from fhir_server.settings import limits
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -45,7 +45,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *terminology.OPERATIONS,
     *validating.OPERATIONS,
 )
-_TYPES = REGISTRY.keys() | PUBLISHED.keys()
+_TYPES = REGISTRY.keys() | PUBLISHED.keys() | OWNED.keys()
 
 
 def capability_of(operation: Operation, fhir_base: str) -> Json:

@@ -5,6 +5,7 @@ the type, of which the code sets the number.
 Source: https://hl7.org/fhir/R4/http.html#read, #search.
 """
 
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from flask import Response, request
@@ -14,6 +15,7 @@ from fhir_server.application.reading.conformance.published import matching
 from fhir_server.application.reading.search import Found
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import Place
+from fhir_server.domain.stored import Stored
 from fhir_server.http.fhir import negotiation, paging, rendering
 from fhir_server.http.fhir.published.resources import published
 from fhir_server.http.fhir.routing import Route
@@ -41,6 +43,14 @@ def read_one(row: ResourceType, id_: str) -> Response:
 def search(row: ResourceType) -> Response:
     """Answer one page of the resources that match, sorted by id or by a date, as a searchset Bundle."""
     negotiation.wanted_format()
+    return found_among(row, lambda: published(runtime().fhir_base)[row.name])
+
+
+def found_among(row: ResourceType, resources: Callable[[], Sequence[Stored]], bound: str = "public") -> Response:
+    """Answer one page of those resources that match the search of this request.
+
+    resources: called once the search has been read. bound: for whom the cursors hold.
+    """
     served, pairs = runtime(), _pairs()
     demand_measure(pairs)
     parsed = parse(row, pairs, served.fhir_base, strict=negotiation.is_strict())
@@ -49,9 +59,9 @@ def search(row: ResourceType) -> Response:
     if parsed.examined or parsed.order:
         text = f"a search of {row.name} takes whole values alone, and `_sort` one date"
         raise Problem.of(Category.UNSUPPORTED, text, code="not-supported")
-    bound = f"public\n{parsed.canonical}"
+    bound = f"{bound}\n{parsed.canonical}"
     start = max(paging.unseal(served.cursor_key, parsed.cursor, bound).value, 0) if parsed.cursor else 0
-    matches = matching(published(served.fhir_base)[row.name], parsed.wanted("").search)
+    matches = matching(resources(), parsed.wanted("").search)
     limit = 0 if parsed.only_count else parsed.count
     page = tuple(Shown(one, knows_marks=False) for one in matches[start : start + limit])
     url = f"{served.fhir_base}/{row.name}?"

@@ -1,0 +1,1 @@
+"""Subscriptions as values: the topics, what a client asks for, and the notifications."""

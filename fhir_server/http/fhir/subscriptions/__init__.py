@@ -1,0 +1,1 @@
+"""Subscriptions over HTTP: their resources, and what the operations answer."""
