@@ -16,7 +16,7 @@ from seed.many_patients import person
 from tests.factories import all_of
 from tests.http.spaces import announce, sign_in, status
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
-from tests.world import INS, World
+from tests.world import INS, JSON_PATCH, World
 
 COLUMNS = Columns.of(b"number;family;given;birth_date;sex;system;birth_place")
 KEEPER = Client(id="keeper", name="keeper", kind=ClientKind.BACKEND, scopes="system/*.cruds")
@@ -152,3 +152,19 @@ def test_software_that_may_not_record_identities_enrols_nobody(world: World, cli
     with pytest.raises(Problem):
         enrol(world, patient(1), client=client)
     assert found(world, 1) == []
+
+
+@BOTH
+@pytest.mark.parametrize("days", [0, 43])
+def test_the_keeper_corrects_an_identity_also_while_the_space_waits(world: World, days, clock):
+    """A line that is reported with other traits is repaired in the Patient, where the Patient is wrong."""
+    enrol(world, patient(1))
+    clock.advance(days=days)
+    (one,) = found(world, 1)
+    path, right = f"/Patient/{one['id']}", one | {"name": [{"family": "Durand", "given": ["Zoé"]}]}
+    assert world.send("chu-ehr", "PUT", path, right).status_code in {403, 404}, "nobody else corrects it"
+    assert world.send("keeper", "PUT", path, right).status_code == 200
+    assert found(world, 1)[0]["name"] == right["name"]
+    patch = [{"op": "replace", "path": "/name/0/family", "value": "Martin"}]
+    assert world.send("keeper", "PATCH", path, patch, JSON_PATCH).status_code == 200
+    assert found(world, 1)[0]["name"][0]["family"] == "Martin"

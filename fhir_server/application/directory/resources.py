@@ -171,7 +171,8 @@ def _filters_of(
         limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
     except Problem as problem:
         raise not_found() from problem
-    opened = open_unnamed(work, compartment, Action.IDENTIFY)
+    keeps = is_registry_operator(work, compartment)  # corrects an identity also while the space waits or is closed
+    opened = open_unnamed(work, compartment, Action.OPERATE_REGISTRY if keeps else Action.IDENTIFY)
     if opened is None:
         return None, NOTHING_SEEN
     if row.access is not AccessRule.DIRECTIVE:
