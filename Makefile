@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 GOLDEN ?= var/golden.json
 SOURCES := consent_rules fhir_server seed tests
 .DEFAULT_GOAL := help
-.PHONY: help run demo test newest lock check lint types imports rules-coverage fmt bench bench-detection lag golden faults fuzz mutation whole-space coverage-docs browser clean
+.PHONY: help run demo test newest lock check lint types imports rules-coverage fmt bench bench-detection lag golden faults fuzz two-worlds mutation whole-space coverage-docs browser clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,7 +66,7 @@ test: $(VENV)/.installed-test browser ## run all tests
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || left="not browser"; \
 	command -v npm >/dev/null || left="$${left:+$$left and }not npm"; \
 	command -v java >/dev/null && command -v mvn >/dev/null || { left="$${left:+$$left and }not maven"; \
-		echo "The day of HAPI's client is left out: it needs java and mvn."; }; $(PYTEST) -m "$$left"
+		echo "The day of HAPI's client and its validator are left out: they need java and mvn."; }; $(PYTEST) -m "$$left"
 
 newest: ## run all tests with the newest versions that pyproject.toml allows, in an environment of its own
 	@rm -f .venv-newest/.installed-test
@@ -126,8 +126,12 @@ golden: $(VENV)/.installed-test ## what the server answers otherwise than the re
 faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load, workers at 100 (alone, and with their server), a writer of MongoDB at 40
 	@HABILIS_TEST_WORKER_KILLS=100 HABILIS_TEST_KILLS=200 HABILIS_TEST_MONGO_KILLS=40 $(BIN)/pytest -rP tests/faults
 
-fuzz: $(VENV)/.installed-test ## 20,000 generated requests, none of which may break the server
-	@HABILIS_TEST_FUZZ_CASES=20000 $(BIN)/pytest tests/fuzz
+# Slices with different SEEDs ask different requests: SEED=0, then SEED=1, and so on.
+fuzz: $(VENV)/.installed-test ## CASES=20000 generated requests of the slice SEED=0, none of which may break the server
+	@HABILIS_TEST_FUZZ_CASES=$(or $(CASES),20000) HABILIS_TEST_FUZZ_SEED=$(or $(SEED),0) $(BIN)/pytest tests/fuzz
+
+two-worlds: $(VENV)/.installed-test ## TRIALS=20000 deeds on each of STORES="sqlite mongo": two worlds that differ in a secret must tell the same
+	@$(BIN)/python -m tests.adversarial --trials $(or $(TRIALS),20000) $(if $(SEED),--seed $(SEED)) $(or $(STORES),sqlite mongo)
 
 coverage-docs: $(VENV)/.installed-test ## rewrite docs/coverage.md, docs/interop.md and docs/rules.md from the marks of the tests
 	@$(BIN)/python -m tests.conformance.coverage_docs

@@ -2,14 +2,13 @@
 
 import os
 import subprocess
-from fcntl import LOCK_EX, flock
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
+from tests.clients.maven import installed
+
 HERE = Path(__file__).parent / "hapi"
-BUILD = Path(__file__).parents[2] / "build" / "hapi"
 STEPS = [
     "capabilities", "conditional create", "update", "conditional update", "FHIRPath Patch", "history", "version",
     "search by name", "validate", "unknown id", "compressed body", "transaction (ITI-65)", "search and pages (ITI-67)",
@@ -20,16 +19,8 @@ STEPS = [
 
 @pytest.fixture(scope="session")
 def library() -> str:
-    """Install HAPI's client once; return the class path. Processes of one run take turns."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / "turn").open("w") as turn:
-        flock(turn, LOCK_EX)
-        if not (BUILD / "done").exists():
-            copyfile(HERE / "pom.xml", BUILD / "pom.xml")
-            command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"]
-            subprocess.run(command, cwd=BUILD, check=True)
-            (BUILD / "done").touch()
-    return f"{BUILD / 'lib'}/*"
+    """Install HAPI's client; return the class path."""
+    return installed(HERE / "pom.xml")
 
 
 @pytest.mark.live

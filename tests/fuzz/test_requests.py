@@ -1,6 +1,6 @@
 """Thousands of requests in process (AC39, AC40, AC46): whatever is asked, the server does not break and does not tell.
 
-`make fuzz` asks 20,000; HABILIS_TEST_FUZZ_CASES says how many otherwise.
+`make fuzz` asks 20,000; HABILIS_TEST_FUZZ_CASES says how many otherwise, and HABILIS_TEST_FUZZ_SEED which.
 """
 
 import json
@@ -21,6 +21,7 @@ from tests.fuzz.strategies import Call, Known, calls
 from tests.holds import holds
 
 CASES = int(os.environ.get("HABILIS_TEST_FUZZ_CASES", "500"))
+SLICE = int(os.environ.get("HABILIS_TEST_FUZZ_SEED", "0")) * 1_000_000
 CHUNK = 100
 TOLD = ("Traceback", "site-packages", "sqlite3", "KeyError", "NoneType", "fhir_server.")
 
@@ -65,7 +66,7 @@ def known(served, demo):
 @holds("AC40")
 @pytest.mark.parametrize("chunk", range(max(1, CASES // CHUNK)))
 def test_no_request_breaks_the_server_or_makes_it_tell_of_its_inside(chunk, served, demo, known):
-    @seed(chunk)
+    @seed(SLICE + chunk)
     @settings(max_examples=CHUNK, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(calls(known))
     def ask(call):
@@ -101,7 +102,7 @@ def test_no_operation_of_the_description_breaks_the_server(served, demo):
     assert operations
     for operation in operations:
 
-        @seed(1)
+        @seed(SLICE + 1)
         @settings(
             max_examples=max(1, CASES // 500), deadline=None, database=None, suppress_health_check=list(HealthCheck)
         )
