@@ -21,6 +21,8 @@ _RESULT_WAITS = frozenset({"result-waits"})
 """The kind of the notice that a document was filed which is sealed from the patient (E10)."""
 _REFUSALS = frozenset({"refusal"})
 """A denial may reveal the patient's directives: only the patient, representatives and auditors see denials."""
+_RECEIVED = frozenset({"received"})
+"""Events that other systems tell: they are in no space, and auditors alone read them."""
 _PERSONAL = frozenset(
     {
         DirectiveKind.AGREEMENT.value,
@@ -52,7 +54,7 @@ def traces(context: DecisionContext, basis: Basis) -> Clauses:
         own = Clause(_ACCESS, closed_by=_HIDDEN_FROM_GUARDIANS, owned_by=frozenset({context.requester.person}))
         return (own,) if conditions.limits(context) else (Clause(closed_by=_HIDDEN_FROM_GUARDIANS, of_seen=True),)
     if basis is Basis.AUDIT:
-        return (Clause(kinds=_ACCESS | _REFUSALS),)
+        return (Clause(kinds=_ACCESS | _REFUSALS | _RECEIVED),)
     self = context.requester.client if basis is Basis.SYSTEM else context.requester.person
     own = Clause(kinds=_ACCESS, owned_by=frozenset({self}))
     return (Clause(kinds=_ACCESS, of_seen=True), own) if basis in _READ_ALL_TRACES else (own,)

@@ -89,6 +89,7 @@ def _takes_terms(*, is_new: bool) -> Callable[[Run], Run]:
         _flag("--intermediary", "intermediary", "The client files documents of others, as an exchange does."),
         _flag("--admissions", "admissions", "The client is the admission system of its establishment."),
         _flag("--card-reader", "card_reader", "The client reads patients' cards and signs what it has read."),
+        _flag("--audit-source", "audit_source", "The client posts audit events of its own system (ITI-20)."),
         _flag("--evidence-login", "shows_logins", "The client names professionals only after their own login."),
         _flag("--eu-health-data", "european", "The client follows the EU Health Data API."),
     )  # fmt: skip

@@ -209,12 +209,14 @@ class Trace:
 
     kind, outcome, basis: what happened, how it ended and on which ground, for the readers of events; a store does not
         use them.
+    is_told_by_others: whether another system says so; no reader of events is told.
     """
 
     event: Stored
     kind: EventKind
     outcome: OutcomeCode
     basis: Basis | None = None
+    is_told_by_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)

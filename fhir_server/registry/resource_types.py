@@ -246,7 +246,7 @@ _ROWS = (
     ResourceType(
         "AuditEvent",
         AccessRule.TRACE,
-        frozenset({Interaction.READ, Interaction.VREAD, Interaction.SEARCH}),
+        frozenset({Interaction.READ, Interaction.VREAD, Interaction.SEARCH, Interaction.CREATE}),
         patient_path="entity.what",
         profiles=(
             f"{_BALP}/IHE.BasicAudit.PatientRead",
@@ -268,6 +268,8 @@ _ROWS = (
                 "le journal des accès",
             ),
         },
+        unconditional=True,
+        documentation="Registered audit sources create events of their own system (ITI-20); auditors alone read these.",
     ),
 )
 

@@ -38,7 +38,7 @@ class Limits:
     agreements: most agreements of one professional in one space. Both count parts: a Consent counts one, and one for
         each of its exceptions about documents.
     trail_days: longest time that a search of the audit log over all spaces may name. trail_events: at most so many
-        events one page of such a search looks at.
+        events one page of such a search looks at. received_event_bytes: of one event of another system.
     """
 
     body_bytes: Annotated[Whole, Field(ge=1, le=1024 * MIB)] = 24 * MIB
@@ -74,6 +74,7 @@ class Limits:
     agreements: Annotated[Whole, Field(ge=1, le=10_000)] = 20
     trail_days: Annotated[Whole, Field(ge=1, le=3653)] = 31
     trail_events: Annotated[Whole, Field(ge=1, le=100_000)] = 5000
+    received_event_bytes: Annotated[Whole, Field(ge=1, le=MIB)] = 16 * KIB
 
 
 READER = Reader(

@@ -81,7 +81,7 @@ def test_what_the_directory_refuses_is_a_fault(shared_world):
     assert set(places(validated(shared_world, team))) == {"CareTeam.subject"}
 
 
-@pytest.mark.parametrize(("type_", "mode"), [("AuditEvent", "create"), ("Binary", "create"), ("List", "create")])
+@pytest.mark.parametrize(("type_", "mode"), [("Communication", "create"), ("Binary", "create"), ("List", "create")])
 def test_a_mode_that_the_type_does_not_offer_is_a_fault(shared_world, type_, mode):
     issues = validated(shared_world, {"resourceType": type_}, mode=mode)
     assert issues[0]["code"] == "not-supported"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from fhir_server.application.audit_sources import receiving
 from fhir_server.application.consents import admissions, consent_requests
 from fhir_server.application.core.minor_confidentiality import is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
@@ -202,6 +203,7 @@ HANDLERS: Mapping[str, Handler] = {
     "RelatedPerson": Handler(_OF_DIRECTORY, rank=8),
     "Consent": Handler(_OF_CONSENTS, rank=9, match=consent_requests.match),
     "Encounter": Handler(_OF_ADMISSIONS, rank=10),
+    "AuditEvent": Handler({Interaction.CREATE: receiving.receive}, rank=11),
     "DocumentReference": Handler(_OF_DOCUMENTS, match=document_requests.match),
 }
 """The handler of each type that can be written. No other code chooses a write by the name of a type."""

@@ -125,8 +125,8 @@ def _with_looks(runtime: Runtime, change: Change, now: datetime) -> Change:
 
 
 def tell_readers(runtime: Runtime, stored: Iterable[Trace]) -> None:
-    """Tell the readers of events about audit events that are durable: once for each event."""
-    for one in stored:
+    """Tell the readers of events about audit events that are durable: once for each event of this server."""
+    for one in (each for each in stored if not each.is_told_by_others):
         for reader in runtime.event_readers:
             reader(one.kind, one.outcome, one.basis)
 

@@ -56,6 +56,7 @@ class Client:
     intermediary: whether it files documents of others, as a health-information exchange does.
     admissions: whether it is the admission system of its establishment, which records who is in its care.
     card_reader: whether it reads patients' cards, and signs that one was present.
+    audit_source: whether it posts audit events of its own system (ITI-20).
     shows_logins: whether it names a professional only after that person's own login, as the operator has checked (V5).
     european: whether it follows the EU Health Data API: how it signs, spells its scopes and names who reads (ADR 133).
     """
@@ -80,6 +81,7 @@ class Client:
     intermediary: bool = False
     admissions: bool = False
     card_reader: bool = False
+    audit_source: bool = False
     shows_logins: bool = False
     european: bool = False
     disabled: bool = False

@@ -19,6 +19,7 @@ from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import recorded_queries
 from fhir_server.application.reading.filters_by_type import FiltersByType
 from fhir_server.domain import case_files, notices
+from fhir_server.domain.audit import received_events
 from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.references import without_references
@@ -55,15 +56,14 @@ class ReaderFilters(FiltersByType):
         return smart_scopes.narrow(allowed.of(type_), limits)
 
 
-def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], filters: Filters) -> tuple[bytes, ...]:
+def without_unseen(snapshot: Snapshot, rows: Sequence[Stored], filters: Filters) -> tuple[bytes, ...]:
     """Return the bodies of audit events and notices without references to what the reader does not see.
 
     This costs one query for each type that they refer to, however many they are.
     """
-    told = tuple(_Told(row.body, orjson.loads(row.body)) for row in rows)
-    named = frozenset(name for one in told for name in one.names())
-    seen = _seen(snapshot, named, filters)
-    return tuple(one.shown(seen) for one in told)
+    told = _told(rows)
+    seen = _seen(snapshot, _names_in(told), filters)
+    return tuple(told[row.id].shown(seen) if row.id in told else row.body for row in rows)
 
 
 def without_unknown(snapshot: Snapshot, rows: Sequence[Stored]) -> tuple[bytes, ...]:
@@ -73,14 +73,26 @@ def without_unknown(snapshot: Snapshot, rows: Sequence[Stored]) -> tuple[bytes, 
     named, because the reader may be the person whom the case is about. This costs one query for each type that the
     events refer to.
     """
-    told = tuple(_Told(row.body, orjson.loads(row.body)) for row in rows)
-    places = _places(snapshot, frozenset(name for one in told for name in one.names()))
-    return tuple(
-        _without_case(
-            one.shown(frozenset(name for name in one.names() if row.facts.access.compartment in places[name]))
-        )
-        for one, row in zip(told, rows, strict=True)
-    )
+    told = _told(rows)
+    places = _places(snapshot, _names_in(told))
+
+    def shown(row: Stored) -> bytes:
+        if row.id not in told:
+            return row.body
+        one, space = told[row.id], row.facts.access.compartment
+        return _without_case(one.shown(frozenset(name for name in one.names() if space in places[name])))
+
+    return tuple(shown(row) for row in rows)
+
+
+def _told(rows: Iterable[Stored]) -> Mapping[str, "_Told"]:
+    """Return by id what this server told; an event of another system is shown as that system wrote it."""
+    ours = (row for row in rows if row.type != TRACE or row.facts.access.kind != received_events.PART)
+    return {row.id: _Told(row.body, orjson.loads(row.body)) for row in ours}
+
+
+def _names_in(told: Mapping[str, "_Told"]) -> frozenset[str]:
+    return frozenset(name for one in told.values() for name in one.names())
 
 
 def _places(snapshot: Snapshot, named: frozenset[str]) -> Mapping[str, frozenset[PatientId]]:

@@ -94,6 +94,8 @@ class EventKind(Code):
         "looked the patient up by traits of identity", "look a patient up by traits of identity")
     RESOURCE_CREATED = ("resource-created", EventRow((_CREATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
         "recorded %(thing)s", "record %(thing)s")
+    AUDIT_EVENT_RECEIVED = ("audit-event-received", EventRow((_CREATE,), "AuditEvent", _NEVER, _OPEN, _UNTOLD),
+        "told of an event of another system", "tell of an event of another system")
     RESOURCE_UPDATED = ("resource-updated", EventRow((_UPDATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
         "changed %(thing)s", "change %(thing)s")
     RESOURCE_PATCHED = ("resource-patched", EventRow((_PATCH,), None, _NEVER, _DOCUMENTS, _UNTOLD),

@@ -36,7 +36,8 @@ _FILED = types_under(AccessRule.CONTENT, AccessRule.GATHERING) - {
     row.name for row in REGISTRY.values() if row.by_server
 }
 """Types that are created in a submission alone (ITI-65)."""
-_RECORDED = frozenset(row.name for row in REGISTRY.values() if row.of_person or row.access in _PEOPLE_AND_PLACES)
+_BY_SOFTWARE = _PEOPLE_AND_PLACES | {AccessRule.TRACE}
+_RECORDED = frozenset(row.name for row in REGISTRY.values() if row.of_person or row.access in _BY_SOFTWARE)
 BRANDS_PATH = "/brands.json"
 LEVELS = ("eidas1", "eidas2", "eidas3")
 """Levels of login, weakest first; compare their order, never test for equality."""
