@@ -81,6 +81,16 @@ def test_a_page_of_many_costs_one_count_more(counted):
     assert without_references(calls) == ["get_all", "load_space", "find", "count", "commit"]
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_comes_with_a_page_costs_one_call_for_its_type_however_much_it_is(counted, count):
+    server, calls, _ = counted
+    path = f"List?patient={server.people.patients['camille']}&_include=List:item&_total=none&_count={count}"
+    answer = server.get(path)
+    assert len(answer.json["entry"]) > count
+    assert calls.count("visible_ids") <= 2  # of what the lists name, and of what their documents name
+    assert without_references(calls) == ["get_all", "load_space", "find", "find", "commit"]
+
+
 def test_a_content_costs_one_call_more_than_a_read(counted):
     server, calls, document = counted
     path = document["content"][0]["attachment"]["url"].split("/fhir/")[1]

@@ -81,6 +81,14 @@ def test_the_situations_of_a_person_are_found_by_one_key_each(connection):
     assert {*others} == {"SEARCH h USING INTEGER PRIMARY KEY (rowid=?)"}
 
 
+@pytest.mark.parametrize("ids", [2, 50])
+def test_sqlite_compiles_a_statement_over_ids_once_for_any_number_of_them(ids):
+    some = frozenset(f"i{number}" for number in range(ids))
+    assert tables.seen_among("DocumentReference", some, SEEN).sql == STATEMENTS["which of these"].sql
+    assert page("DocumentReference", ids=some).sql == STATEMENTS["page by ids"].sql
+    assert total("DocumentReference", ids=some).sql == total("DocumentReference", ids=frozenset({"i"})).sql
+
+
 @pytest.mark.mongo
 def test_the_situations_of_a_person_are_found_by_the_index_over_tokens_of_mongodb(mongo_server, tmp_path):
     engine = MongoEngine(tmp_path, mongo_server)

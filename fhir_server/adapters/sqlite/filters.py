@@ -127,9 +127,9 @@ def _a_document(ways: Iterable[Clause], params: Params, condition: str) -> str:
 def _clause(way: Clause, alias: str, params: Params) -> str:
     terms = []
     if way.kinds is not None:
-        terms.append(_coded(f"{alias}.kind", way.kinds, params))
+        terms.append(among(f"{alias}.kind", way.kinds, params))
     if way.categories is not None:
-        terms.append(_coded(f"{alias}.category", way.categories, params))
+        terms.append(among(f"{alias}.category", way.categories, params))
     if way.closed_by:
         terms.append(f"{alias}.marks & {params.add(int(way.closed_by))} = 0")
     if way.unsealed_at is not None:
@@ -137,7 +137,7 @@ def _clause(way: Clause, alias: str, params: Params) -> str:
         terms.append(f"({alias}.sealed_until IS NULL OR {alias}.sealed_until <= {limit})")
     if way.owned_by is not None:
         owners = way.owned_by - {""}
-        terms.append(any_of(_among(f"{alias}.{column}", owners, params) for column in _OWNERS))
+        terms.append(any_of(_among_few(f"{alias}.{column}", owners, params) for column in _OWNERS))
     if way.within is not None:
         terms.append(_extent(way.within, alias, params, certainly=True))
     if way.barred:
@@ -148,7 +148,7 @@ def _clause(way: Clause, alias: str, params: Params) -> str:
 def _extent(extent: Extent, alias: str, params: Params, *, certainly: bool) -> str:
     """Return the condition that an extent covers a document: certainly (`covers`), or possibly (`touches`)."""
     terms = [
-        _coded(f"{alias}.{column}", values, params)
+        among(f"{alias}.{column}", values, params)
         for column, values in (("id", extent.documents), ("kind", extent.kinds), ("category", extent.categories))
         if values is not None
     ]
@@ -170,12 +170,15 @@ def _authored(alias: str, bound: int) -> str:
     return f"coalesce({places})"
 
 
-def _among(column: str, values: frozenset[str], params: Params) -> str:
+def _among_few(column: str, values: frozenset[str], params: Params) -> str:
     return f"{column} IN ({params.list(values)})" if values else "0"
 
 
-def _coded(column: str, values: frozenset[str], params: Params) -> str:
-    """Return the condition that a column has one of many values, which are one value of the statement."""
+def among(column: str, values: frozenset[str], params: Params) -> str:
+    """Return the condition that a column has one of many values.
+
+    They are one value of the statement, so that SQLite need not compile a statement for each number of values.
+    """
     return f"{column} IN (SELECT value FROM json_each({params.add(_as_json(values))}))" if values else "0"
 
 
@@ -197,7 +200,7 @@ class Asked:
         """Return the condition of a match, including the visibility."""
         terms = [visible(self.search.type, self.visibility, self.params)]
         if self.search.ids is not None:
-            terms.append(_among("h.id", self.search.ids, self.params))
+            terms.append(among("h.id", self.search.ids, self.params))
         terms.extend(self._criterion(criterion) for criterion in self.search.criteria)
         return " AND ".join(terms)
 

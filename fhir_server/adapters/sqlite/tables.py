@@ -14,7 +14,7 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.preparing import packed, unpacked
 from fhir_server.adapters.sealing import ERASED
-from fhir_server.adapters.sqlite.filters import Asked, Params, visible
+from fhir_server.adapters.sqlite.filters import Asked, Params, among, visible
 from fhir_server.domain.search.criteria import AnyOf, Place, Search
 from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 from fhir_server.ports.store import Location
@@ -222,8 +222,8 @@ def seen_among(type_: str, ids: frozenset[str], visibility: Visibility, *, gone:
     table = "trail AS h" if type_ == TRACE else "heads AS h"
     of_type = "1" if type_ == TRACE else f"h.type = {params.add(type_)}"
     of_type += "" if gone or type_ == TRACE else " AND h.deleted = 0"
-    among = f"h.id IN ({params.list(ids)})"
-    sql = f"SELECT h.id FROM {table} WHERE {of_type} AND {among} AND {visible(type_, visibility, params)}"
+    named = among("h.id", ids, params)
+    sql = f"SELECT h.id FROM {table} WHERE {of_type} AND {named} AND {visible(type_, visibility, params)}"
     return Statement(sql, params.values)
 
 

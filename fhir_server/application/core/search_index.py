@@ -54,7 +54,7 @@ class _Branch:
     further: "list[_Branch]" = field(default_factory=list)
 
 
-_TREES: dict[str, tuple[ResourceType, list[_Branch]]] = {}
+_TREES: dict[tuple[str, frozenset[str] | None], tuple[ResourceType, list[_Branch]]] = {}
 
 
 def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
@@ -88,22 +88,25 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
 
 
-def values_at(resource: Json, row: ResourceType) -> Mapping[str, list[Any]]:
-    """Return the values that a resource has for each search parameter, as the index takes them."""
+def values_at(resource: Json, row: ResourceType, names: frozenset[str]) -> Mapping[str, list[Any]]:
+    """Return the values that a resource has for some search parameters of its type, as the index takes them."""
     found: dict[str, list[Any]] = {}
-    _gather(found, [resource], _tree(row), {f"#{one.get('id')}": one for one in resource.get("contained", ())})
+    _gather(found, [resource], _tree(row, names), {f"#{one.get('id')}": one for one in resource.get("contained", ())})
     return found
 
 
-def _tree(row: ResourceType) -> list[_Branch]:
-    """Return the paths of a type's search parameters, parsed once for each row; paths that begin alike share steps."""
-    known = _TREES.get(row.name)
+def _tree(row: ResourceType, names: frozenset[str] | None = None) -> list[_Branch]:
+    """Return the paths of a type's search parameters, parsed once for each row; paths that begin alike share steps.
+
+    names: of which parameters of the type, None for all.
+    """
+    known = _TREES.get((row.name, names))
     if known is None or known[0] is not row:  # hashing a row would cost more than parsing all its paths
         tree: list[_Branch] = []
-        for param in row.search:
+        for param in row.search if names is None else (one for one in row.search if one.name in names):
             for path in param.paths:
                 _branch_at(tree, _steps(path)).params.append(param.name)
-        known = _TREES[row.name] = row, tree
+        known = _TREES[row.name, names] = row, tree
     return known[1]
 
 

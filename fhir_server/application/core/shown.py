@@ -3,7 +3,6 @@
 Its body contains no reference to a document that the reader does not see, neither by id nor by an identifier alone.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +29,7 @@ from fhir_server.registry import AccessRule, types_under, types_with
 _NAMING = types_under(AccessRule.DIRECTIVE)
 _NUMBERED = tuple(sorted(types_with("identifier", AccessRule.DOCUMENT, AccessRule.GATHERING)))
 _AT_ONCE = 200
-_MAY_NAME = re.compile(rb'"(?:related|target|item|sourceReference|data)":')
+_MAY_NAME = (b'"related":', b'"target":', b'"item":', b'"sourceReference":', b'"data":')
 _BY_NUMBER = b'"identifier":{'
 """Only a Reference has one identifier, an object; a resource has a list of identifiers."""
 _CONTENTS = types_under(AccessRule.CONTENT)
@@ -79,9 +78,10 @@ def visible_bodies(
 
     written: ids of documents that the reader writes in this request.
     """
-    named = frozenset[str]().union(*(documents_named(row.body) for row in rows)) - written
+    named_by = [documents_named(row.body) for row in rows]
+    named = frozenset[str]().union(*named_by) - written
     hidden = named - visible_documents(snapshot, named, filters) if named else frozenset()
-    bodies = [without_documents(row.body, hidden) if hidden else row.body for row in rows]
+    bodies = [without_documents(row.body, hidden & of_row) for row, of_row in zip(rows, named_by, strict=True)]
     numbers = {position: found for position, body in enumerate(bodies) if (found := _numbers(body))}
     if not numbers:
         return bodies
@@ -116,7 +116,7 @@ def unseen_identifiers(
 
 def _numbers(body: bytes) -> frozenset[Number]:
     """Return the identifiers by which a body may name documents and lists; quick for a body that cannot name any."""
-    if _BY_NUMBER not in body or not _MAY_NAME.search(body):
+    if _BY_NUMBER not in body or not any(name in body for name in _MAY_NAME):
         return frozenset()
     return identifiers_named(orjson.loads(body))
 

@@ -18,7 +18,7 @@ from fhir_server.application.reading.joining.joins import JoinFilters, referred,
 from fhir_server.application.reading.read import present
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.search.joins import EVERY, Included, may_refer, references_of, targets_of
-from fhir_server.registry import REGISTRY, Interaction, ResourceType
+from fhir_server.registry import REGISTRY, Interaction, ResourceType, SearchParam
 from fhir_server.settings import limits
 
 ROUNDS = 3
@@ -72,18 +72,17 @@ class Includes:
     def _forward(self, fresh: list[Shown], asked: Included) -> Iterator[tuple[str, str]]:
         """Yield (type, id) of what the resources refer to and what is not there yet."""
         base = self.access.runtime.fhir_base
-        for item in fresh:
-            row = REGISTRY[item.stored.type]
-            if asked.source not in {EVERY, row.name}:
+        for source in sorted({item.stored.type for item in fresh}):
+            row = REGISTRY[source]
+            if asked.source not in {EVERY, source}:
                 continue
-            body = orjson.loads(item.stored.body)
-            for param in references_of(row):
-                if asked.param not in {EVERY, param.name}:
-                    continue
-                for type_, id_ in referred(row, body, param.name, base):
-                    wanted = asked.target in {"", type_} and type_ in targets_of(row, param)
-                    if wanted and f"{type_}/{id_}" not in self.found:
-                        yield type_, id_
+            params = [param for param in references_of(row) if asked.param in {EVERY, param.name}]
+            wanted = {param.name: _wanted(row, param, asked) for param in params}
+            for item in fresh:
+                if item.stored.type == source:
+                    for name, type_, id_ in referred(row, orjson.loads(item.stored.body), params, base):
+                        if type_ in wanted[name] and f"{type_}/{id_}" not in self.found:
+                            yield type_, id_
 
     def _reverse(self, fresh: list[Shown], asked: Included) -> Iterator[Search]:
         """Yield the searches for what refers to the resources: one for each type that may refer to them."""
@@ -104,6 +103,11 @@ class Includes:
                 for type_, references in by_type.items():
                     if may_refer(source, param, type_):
                         yield from spelt(param.name, references, self.access.runtime.fhir_base)
+
+
+def _wanted(row: ResourceType, param: SearchParam, asked: Included) -> frozenset[str]:
+    """Return the types of what may come by a parameter."""
+    return frozenset(type_ for type_ in targets_of(row, param) if asked.target in {"", type_})
 
 
 _TOO_MANY = "more than {} resources would come with this page; ask for a smaller page or fewer includes"

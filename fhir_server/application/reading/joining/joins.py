@@ -6,7 +6,7 @@ the same caller, in the same space. So a join counts only what its caller finds.
 Source: https://hl7.org/fhir/R4/search.html#chaining and #has; docs/adr/0107.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -27,7 +27,7 @@ from fhir_server.domain.references import split
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.search.joins import Described, Join, ReferredToBy, Refers, parameter
 from fhir_server.domain.values import Json
-from fhir_server.registry import REGISTRY, ResourceType
+from fhir_server.registry import REGISTRY, ResourceType, SearchParam
 from fhir_server.settings import limits
 
 
@@ -114,8 +114,9 @@ class Joins:
         rows = self.access.snapshot.find(search, self.filters).rows
         self._count(len(rows))
         source, base = REGISTRY[join.by.type], self.access.runtime.fhir_base
+        params = [param for param in (parameter(source, join.param),) if param]
         bodies = (orjson.loads(shown.stored.body) for shown in present(self.access, rows, self.filters))
-        named = (name for body in bodies for name in referred(source, body, join.param, base))
+        named = (name for body in bodies for _, *name in referred(source, body, params, base))
         return frozenset(id_ for name, id_ in named if name == type_)
 
     def _search(self, described: Described) -> Search:
@@ -153,14 +154,17 @@ def spelt(param: str, references: Iterable[str], fhir_base: str) -> Iterator[str
         yield f"{param}|ref|{fhir_base}/{one}"
 
 
-def referred(row: ResourceType, resource: Json, name: str, fhir_base: str) -> Iterator[tuple[str, str]]:
-    """Yield (type, id) of the resources of this server to which a resource refers by a parameter of its type."""
-    param = parameter(row, name)
-    for value in values_at(resource, row).get(name, ()) if param else ():
-        literal = value.get("reference") if isinstance(value, dict) else None
-        named = split(literal, fhir_base) if isinstance(literal, str) else None
-        if named and param and (not param.targets or named[0] in param.targets):
-            yield named
+def referred(
+    row: ResourceType, resource: Json, params: Collection[SearchParam], fhir_base: str
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (parameter, type, id) of the resources of this server to which a resource refers by some parameters."""
+    values = values_at(resource, row, frozenset(param.name for param in params))
+    for param in params:
+        for value in values.get(param.name, ()):
+            literal = value.get("reference") if isinstance(value, dict) else None
+            named = split(literal, fhir_base) if isinstance(literal, str) else None
+            if named and (not param.targets or named[0] in param.targets):
+                yield (param.name, *named)
 
 
 def _contained(row: ResourceType, param: str, sought: Search) -> frozenset[str]:
