@@ -40,7 +40,7 @@ _HEADERS = {
     "If-Match": "the version that is changed, as its ETag",
     "If-None-Match": "an ETag that the client has",
     "If-Modified-Since": "the time of what the client has",
-    "If-None-Exist": "`identifier=system|value` of what must not exist yet",
+    "If-None-Exist": "search parameters of what must not exist yet, written as in a URL, without chains",
     "Prefer": "`return=minimal`, `handling=strict` and such",
 }
 _OF_WRITES = ("Prefer", "If-Match")
@@ -93,6 +93,7 @@ class RegistryPlugin(BasePlugin):
         route = _NAMED.get(rule.endpoint) if isinstance(rule, Rule) else None
         for operation in (operations or {}).values():
             if route:
+                operation.pop("description", None)  # of the view's docstring, which is for programmers
                 operation.update(_described(route))
             operation["responses"]["default"] = _PROBLEM
 

@@ -126,7 +126,7 @@ def _routes(row: ResourceType) -> list[Route]:
     read = of_contents if row.access is AccessRule.CONTENT else read_one
     offered: dict[Interaction, tuple[str, View, str]] = {
         Interaction.READ: (f"/{name}/<id_>", read, f"Read one {name}"),
-        Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read one version of a {name}"),
+        Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read a version of one {name}"),
     }
     return [
         Route("GET", path, view, name, f"{interaction.value}-{name}", summary, {"row": row})

@@ -141,10 +141,10 @@ def _if_match() -> str:
 def _routes(row: ResourceType) -> list[Route]:
     name = row.name
     offered: tuple[tuple[Interaction, str, str, View, str], ...] = (
-        (Interaction.CREATE, "POST", f"/{name}", create, f"Create a {name}"),
-        (Interaction.UPDATE, "PUT", f"/{name}/<id_>", update, f"Replace a {name}"),
-        (Interaction.PATCH, "PATCH", f"/{name}/<id_>", patch, f"Change parts of a {name}"),
-        (Interaction.DELETE, "DELETE", f"/{name}/<id_>", delete, f"Delete a {name}"),
+        (Interaction.CREATE, "POST", f"/{name}", create, f"Create one {name}"),
+        (Interaction.UPDATE, "PUT", f"/{name}/<id_>", update, f"Replace one {name}"),
+        (Interaction.PATCH, "PATCH", f"/{name}/<id_>", patch, f"Change parts of one {name}"),
+        (Interaction.DELETE, "DELETE", f"/{name}/<id_>", delete, f"Delete one {name}"),
     )
     routes = [
         Route(method, path, view, name, f"{interaction.value}-{name}", summary, {"row": row})

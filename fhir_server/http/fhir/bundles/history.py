@@ -149,7 +149,7 @@ def _malformed(text: str, name: str) -> Problem:
 
 def _routes(row: ResourceType) -> list[Route]:
     name, given = row.name, {"row": row}
-    of_one, of_all = f"List the versions of a {name}, newest first", f"List the versions of each {name}, newest first"
+    of_one, of_all = f"List the versions of one {name}, newest first", f"List the versions of each {name}, newest first"
     return [
         Route(
             "GET", f"/{name}/<id_>/_history", read_history, name, f"{Interaction.HISTORY.value}-{name}", of_one, given

@@ -91,10 +91,10 @@ def _routes(row: ResourceType) -> list[Route]:
     name = row.name
     form = f"Search {name} by form"
     return [
-        Route("POST", f"/{name}", create, name, f"create-{name}", f"Create a {name}"),
+        Route("POST", f"/{name}", create, name, f"create-{name}", f"Create one {name}"),
         Route("GET", f"/{name}/<id_>", read_one, name, f"read-{name}", f"Read one {name}"),
-        Route("PUT", f"/{name}/<id_>", update, name, f"update-{name}", f"Replace a {name}"),
-        Route("DELETE", f"/{name}/<id_>", delete, name, f"delete-{name}", f"Delete a {name}"),
+        Route("PUT", f"/{name}/<id_>", update, name, f"update-{name}", f"Replace one {name}"),
+        Route("DELETE", f"/{name}/<id_>", delete, name, f"delete-{name}", f"Delete one {name}"),
         Route("GET", f"/{name}", search, name, f"search-type-{name}", f"Search {name}"),
         Route("POST", f"/{name}/_search", search, name, f"search-form-{name}", form),
     ]

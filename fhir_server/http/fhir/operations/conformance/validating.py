@@ -96,7 +96,7 @@ def _operation(row: ResourceType) -> Operation:
     return Operation(
         "validate",
         row.name,
-        f"What is wrong with a {row.name}",
+        f"What is wrong with one {row.name}",
         "The faults that a write would find in the resource itself: structure, values, invariants, and the profiles of "
         "MHD and PDSm that it claims or that `profile` names. Nothing is stored, and nothing is said about other "
         "resources. On one resource the caller must be able to read it; without `resource`, the stored one is checked.",
