@@ -15,6 +15,7 @@ from werkzeug.routing import Rule
 
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir.endpoint import ROUTES
+from fhir_server.http.fhir.examples import placing
 from fhir_server.http.fhir.exports import delivery as exports
 from fhir_server.http.fhir.exports.asked import NDJSON
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
@@ -53,6 +54,10 @@ _SETTINGS = {
     "OPENAPI_URL_PREFIX": "/api",
     "OPENAPI_JSON_PATH": "openapi.json",
 }
+_INFO = {
+    "description": f"FHIR R4 server that shares documents by consent.\n\n{placing.told_of_personas()}",
+    "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+}
 _UNUSED = ("Error", "PaginationMetadata")
 """Schemas that flask-smorest adds, and that no route uses."""
 _NAMED = {f"fhir.{route.name}": route for route in ROUTES}
@@ -61,7 +66,8 @@ _NAMED = {f"fhir.{route.name}": route for route in ROUTES}
 def api_of(app: Flask, origin: str) -> Api:
     """Return the API whose document an application serves. origin: the public address of the server."""
     app.config.update(_SETTINGS)
-    api = Api(app, spec_kwargs={"extra_plugins": [RegistryPlugin()], "servers": [{"url": origin}]})
+    told = {"extra_plugins": [RegistryPlugin()], "servers": [{"url": origin}], "info": _INFO}
+    api = Api(app, spec_kwargs=told)
     for schema in _UNUSED:
         api.spec.components.schemas.pop(schema, None)
     return api
@@ -95,6 +101,7 @@ class RegistryPlugin(BasePlugin):
             if route:
                 operation.pop("description", None)  # of the view's docstring, which is for programmers
                 operation.update(_described(route))
+                placing.place(route.name, operation)
             operation["responses"]["default"] = _PROBLEM
 
 
@@ -325,6 +332,8 @@ def _parameters(method: str, path: str, row: ResourceType | None) -> Iterator[Js
 def _headers(method: str, path: str, row: ResourceType | None) -> Iterator[Json]:
     if method in ("PUT", "PATCH", "DELETE"):
         names: tuple[str, ...] = _OF_WRITES
+        if method == "PUT" and "<id_>" in path:
+            yield _named("header", "If-None-Match", "`*`: create the resource, replace none")
     elif _is_create(method, path, row):
         names = ("Prefer", "If-None-Exist") if row and row.creates_conditionally else ("Prefer",)
     elif method == "GET" and "<id_>" in path and not path.endswith("/_history") and "$" not in path:
