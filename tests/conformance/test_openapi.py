@@ -133,7 +133,7 @@ def test_an_operation_lists_its_parameters_with_the_element_of_the_value(documen
 
 
 def test_each_room_is_one_blueprint(web):
-    rooms = {"fhir", "Matrix", "discovery", "oauth", "oauth_pages", "pages", "status"}
+    rooms = {"fhir", "Matrix", "discovery", "oauth", "oauth_pages", "pages", "portal", "status"}
     assert set(web.application.blueprints) == rooms | {"api-docs"}
 
 

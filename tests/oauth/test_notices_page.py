@@ -351,4 +351,4 @@ def test_a_hidden_a_foreign_and_an_unknown_notice_are_answered_alike(app, runtim
 def test_the_sign_in_leads_to_no_other_place(app, then):
     person, path = Person(app), f"/login?then={then}"
     form = {"csrf": csrf_at(person, path), "login": "camille", "password": PASSWORD}
-    assert person.post(path, form).headers["Location"] == f"{BASE}/account/apps"
+    assert person.post(path, form).headers["Location"] == f"{BASE}/account/start"

@@ -122,13 +122,13 @@ def prove(person: Person, credential: object):
 
 def test_a_passkey_is_added_asked_for_used_and_removed(app, runtime, half, key):
     assert not is_in(half)
-    assert prove(half, key.use).headers["Location"].endswith("/account/apps")
+    assert prove(half, key.use).headers["Location"].endswith("/account/start")
     page = half.get("/account/passkeys", lang="en").text
     assert "Clé bleue" in page
     assert "Last used" in page
     half.post(f"/account/passkeys/{b64(key.id)}/remove", {"csrf": csrf_of(page)})
     assert passkeys.of(runtime, find_account(runtime, "camille")) == ()
-    assert sign_in(Person(app)).headers["Location"].endswith("/account/apps")
+    assert sign_in(Person(app)).headers["Location"].endswith("/account/start")
 
 
 def test_an_app_that_asks_for_two_factors_gets_them(app, runtime, key):
@@ -437,7 +437,7 @@ def test_in_a_browser_a_passkey_is_made_and_used(site, chromium):
     sign_in_there()
     page.wait_for_url("**/login/second-factor")
     page.click("text=Use a passkey")
-    page.wait_for_url("**/account/apps")
+    page.wait_for_url("**/account/**")
     used = devtools.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
     assert used[0]["signCount"] > made[0]["signCount"]
     assert refused == []

@@ -424,7 +424,7 @@ def test_a_patient_is_linked_once_and_then_known(app, patient, ines, runtime):
     assert body["patient"] == ines.person.removeprefix("Patient/")
     assert find_access(runtime, body["access_token"]).grant.proof.amr == ("pwd", "otp")
     again = Visitor(app, patient.fake, "franceconnect")
-    assert again.come_back(again.leave()).headers["Location"].endswith("/account/apps")
+    assert again.come_back(again.leave()).headers["Location"].endswith("/account/start")
 
 
 def test_a_link_and_a_failed_one_are_traced_without_the_identity(patient, ines, runtime):

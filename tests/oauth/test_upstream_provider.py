@@ -202,10 +202,10 @@ def test_a_citizen_with_signed_userinfo_is_linked_once(runtime, base, tmp_path, 
             assert visitor.sign_in("franceconnect", "fc-ines").headers["Location"] == f"{base}/login/link"
             page = visitor.get("/login/link").text
             answer = visitor.post("/login/link", {"csrf": csrf_of(page), "code": invite(runtime, ines)})
-            assert answer.headers["Location"] == f"{base}/account/apps"
+            assert answer.headers["Location"] == f"{base}/account/start"
             again = Traveller(app, base)
             again.get("/login")
-            assert again.sign_in("franceconnect", "fc-ines").headers["Location"] == f"{base}/account/apps"
+            assert again.sign_in("franceconnect", "fc-ines").headers["Location"] == f"{base}/account/start"
 
 
 @pytest.mark.browser

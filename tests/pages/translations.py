@@ -16,11 +16,14 @@ PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
 _METHODS = [
     ("http/pages/patient/journal_lines.py", "python"),
     ("http/pages/patient/notice_texts.py", "python"),
+    ("http/pages/patient/document_words.py", "python"),
+    ("http/pages/frame/roles.py", "python"),
     ("http/pages/error_pages.py", "python"),
     ("http/pages/patient/journal.py", "python"),
     ("http/pages/public/transparency.py", "python"),
     ("http/templates/layout.html", "jinja2"),
     ("http/templates/pages/**.html", "jinja2"),
+    ("http/templates/portal/**.html", "jinja2"),
 ]
 """The pages of the authorization server have a catalogue of their own."""
 _KEYWORDS = {

@@ -5,7 +5,9 @@ from flask_smorest import Api
 
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
-from fhir_server.http.pages.patient import contesting, journal, one_notice
+from fhir_server.http.pages.frame import start
+from fhir_server.http.pages.frame.routes import portal
+from fhir_server.http.pages.patient import contents, contesting, documents, journal, one_notice
 from fhir_server.http.pages.public import home, transparency
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
@@ -14,6 +16,9 @@ from fhir_server.http.pages.sign_in.frame import oauth_pages
 PAGE_MODULES = (
     home,
     transparency,
+    start,
+    documents,
+    contents,
     journal,
     contesting,
     one_notice,
@@ -24,7 +29,7 @@ PAGE_MODULES = (
     passkeys,
     upstream,
 )
-"""Modules that add routes to the two blueprints: that of the site and that of the sign-in."""
+"""Modules that add routes to the three blueprints: those of the site, of the sign-in and of the portal."""
 
 
 def register(app: Flask, api: Api) -> None:
@@ -32,4 +37,5 @@ def register(app: Flask, api: Api) -> None:
     language.install(app)
     app.extensions[OPENAPI] = api
     app.register_blueprint(oauth_pages)
+    app.register_blueprint(portal)
     app.register_blueprint(site)

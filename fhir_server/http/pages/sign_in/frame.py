@@ -126,7 +126,7 @@ def wanted_notice() -> str:
 def signed_in(session: str) -> Response:
     """Redirect a person who has just signed in to the notice of a mail, or to their own pages."""
     notice = wanted_notice().removeprefix("?then=")
-    response = see_other(f"/account/notices/{notice}" if notice else "/account/apps")
+    response = see_other(f"/account/notices/{notice}" if notice else "/account/start")
     set_cookie(response, "session", session)
     return response
 

@@ -1,0 +1,59 @@
+"""How a page asks for resources: by the search that an app would send, with the same answer and the same audit event.
+
+Source: docs/portal.md; https://hl7.org/fhir/R4/search.html.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+import orjson
+
+from fhir_server.application.core.shown import Shown
+from fhir_server.application.reading import search
+from fhir_server.domain import bodies
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Json
+from fhir_server.http.fhir import paging, search_query
+from fhir_server.http.request_context import FHIR_PATH, runtime
+from fhir_server.registry import REGISTRY
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of what was found. beside: what the search includes, by reference.
+
+    earlier, later: cursors of the neighbouring pages, "" where there is none.
+    """
+
+    resources: tuple[Json, ...]
+    beside: dict[str, Json]
+    earlier: str = ""
+    later: str = ""
+
+
+def find(caller: Caller, type_: str, pairs: Pairs, cursor: str = "") -> Page:
+    """Search one type. pairs: the parameters of the search, with the patient. cursor: of a page, "" for the first one.
+
+    Raises: Problem, as for an app that sends the same search.
+    """
+    served = runtime()
+    search_query.demand_measure(pairs)
+    parsed = search_query.parse(REGISTRY[type_], pairs, served.fhir_base, strict=True)
+    wanted = parsed.wanted(f"GET {FHIR_PATH}/{type_}?{urlencode(pairs)}\nAccept: ")
+    binding = f"{caller.granted.id}\n{parsed.canonical}"
+    if cursor:
+        place = paging.unseal(served.cursor_key, cursor, binding)
+        wanted = replace(wanted, search=replace(wanted.search, after=place))
+    found = search.find(served, caller, REGISTRY[type_], replace(wanted, total=False))
+    earlier, later = (paging.seal(served.cursor_key, at, binding) if at else "" for at in (found.previous, found.next))
+    beside = {item.reference: resource_of(item) for item in found.included}
+    return Page(tuple(resource_of(item) for item in found.shown), beside, earlier, later)
+
+
+def resource_of(shown: Shown) -> Json:
+    """Return a resource as its reader sees it."""
+    resource: Json = orjson.loads(bodies.body_for(shown.stored, knows_marks=shown.knows_marks))
+    return resource

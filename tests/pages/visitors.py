@@ -1,0 +1,68 @@
+"""Somebody who signs in to the portal of a small world, over HTTP and without a browser."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from consent_rules.vocabulary import PatientId, RequesterKind
+from fhir_server.application.identity.accounts import Account, RepresentedPatient, add_account
+from tests.world import World
+
+SITE = "http://localhost:8080"
+PASSWORD = "nine green bicycles"
+_TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+def an_account(world: World, login: str, *patients: str, kind: RequesterKind = RequesterKind.PATIENT) -> None:
+    """Let somebody of the world sign in; the first patient is themselves unless the kind is another."""
+    types = ["Patient" if one == login else "RelatedPerson" for one in patients]
+    represented = tuple(
+        RepresentedPatient(PatientId(world.ids[one]), f"{type_}/{world.ids[login]}", one.title())
+        for one, type_ in zip(patients, types, strict=True)
+    )
+    person = represented[0].person if represented else f"Practitioner/{world.ids[login]}"
+    add_account(world.runtime, Account(login, kind, person, login.title(), patients=represented), PASSWORD)
+
+
+@dataclass
+class Visitor:
+    """A browser of somebody, with its cookies. patient: id of the patient in whose space they look."""
+
+    world: World
+    login: str
+    patient: str = ""
+    web: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the browser and sign in."""
+        self.web = self.world.web.application.test_client()
+        csrf = self.csrf("/login")
+        sent = {"csrf": csrf, "login": self.login, "password": PASSWORD}
+        assert self.web.post("/login", data=sent, base_url=SITE).status_code == 303
+
+    def at(self, path: str) -> str:
+        return f"/account/spaces/{self.patient}{path}"
+
+    def get(self, path: str, **sent: Any) -> TestResponse:
+        """Get a page of the space; a path that begins with // is taken as it is."""
+        path = path[1:] if path.startswith("//") else self.at(path)
+        return self.web.get(path, base_url=SITE, **({"headers": {"Accept-Language": "en"}} | sent))
+
+    def csrf(self, path: str) -> str:
+        found = _TOKEN.search(self.web.get(path, base_url=SITE).text)
+        assert found, path
+        return found[1]
+
+    def send(self, path: str, headers: dict[str, str] | None = None, **form: str) -> TestResponse:
+        """Send a form of the space with the token of the session, unless the form has one."""
+        form = {"csrf": self.csrf(self.at("/documents"))} | form if "csrf" not in form else form
+        return self.web.post(self.at(path), data=form, headers=headers, base_url=SITE)
+
+
+def camille_at_home(world: World) -> Visitor:
+    """Sign Camille in."""
+    an_account(world, "camille", "camille")
+    return Visitor(world, "camille", world.ids["camille"])
