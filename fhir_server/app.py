@@ -72,6 +72,7 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
         fhir_base=settings.fhir_base,
         cursor_key=opening.cursor_key(settings.key_file),
         refuse_wrong_size=settings.wrong_size == "refuse",
+        withdrawal_status=settings.withdrawal_status,
         professional_level=settings.professional_level,
         time_zone=_time_zone(settings),
         stamps=Stamps(opened.store.newest() or Stamps().newest),

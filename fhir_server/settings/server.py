@@ -55,6 +55,7 @@ class Settings:
     demo: serve the invented people with ready-made tokens; refused on an address that others can reach.
     workers: processes. threads: of each process.
     worker: whether the server also works the outbox. wrong_size: refuse or warn when an attachment's size is wrong.
+    withdrawal_status: the status by which a PATCH withdraws a document, besides `entered-in-error`.
     registration: whether clients may register themselves. registration_tokens: SHA-256 (hex) of the initial tokens.
     throttle_*: failures allowed for one name and for one address within this many minutes, and sign-ins that new
         browsers may begin.
@@ -82,6 +83,7 @@ class Settings:
     accept_inferred_matrix: bool = False
     matrix_dir: Path | None = None
     wrong_size: Annotated[Literal["refuse", "warn"], _Lower] = "refuse"
+    withdrawal_status: Annotated[Literal["entered-in-error", "superseded"], _Lower] = "entered-in-error"
     workers: Number = 1
     threads: Number = 8
     worker: bool = True

@@ -242,3 +242,14 @@ def test_the_comprehensive_example_of_mhd_breaks_when_its_format_is_taken_out():
     assert [i.expression for i in check(changed(document, "content.0.format", GONE))] == [
         "DocumentReference.content[0].format"
     ]
+
+
+@holds("MHD-67-3")
+@pytest.mark.parametrize("use", ["usual", "official", "secondary", None])
+def test_an_identifier_is_known_by_its_type_whatever_its_use(use):
+    kept = [one | ({"use": use} if use else {}) for one in DOCUMENT["identifier"]]
+    assert check(DOCUMENT | {"identifier": kept, "meta": {"profile": [MINIMAL]}}) == []
+    second = kept[0] | {"value": "urn:uuid:1c287d32-01e3-4d87-9953-9fcc9404eb22", "use": "old"}
+    assert check(DOCUMENT | {"identifier": [*kept, second], "meta": {"profile": [MINIMAL]}}) != []
+    plain = {"use": "usual", "system": "urn:x", "value": "7"}
+    assert check(DOCUMENT | {"identifier": [*kept, plain], "meta": {"profile": [MINIMAL]}}) == []

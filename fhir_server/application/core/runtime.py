@@ -156,6 +156,7 @@ class Runtime:
 
     fhir_base: absolute URL of the FHIR endpoint without a final slash. cursor_key: 32 bytes that seal paging cursors.
     refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
+    withdrawal_status: the status by which a PATCH withdraws a document, besides `entered-in-error`.
     stamps: gives `lastUpdated`. decoys: the space and the interaction of the last read (`reading.decoys`), or nothing.
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, None for any.
     time_zone: in which people's hours are meant.
@@ -171,6 +172,7 @@ class Runtime:
     fhir_base: str
     cursor_key: bytes
     refuse_wrong_size: bool = True
+    withdrawal_status: str = "entered-in-error"
     professional_level: str | None = None
     time_zone: ZoneInfo = _PARIS
     stamps: Stamps = field(default_factory=Stamps)

@@ -65,18 +65,21 @@ def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     wanted = _patched(document, change)
     _refuse_other_elements(document.seen, wanted)
     marks = _wanted_marks(document, wanted, change)
-    done = plan_commands(work, document, commands_of(document, wanted, marks))
+    done = plan_commands(work, document, commands_of(document, wanted, marks, work.runtime.withdrawal_status))
     if shows_it(work, done):
         notices_owed.of_reading(work, id_)
-    return answer(work, document, done)
+    return answer(work, document, done, str(wanted.get("status")))
 
 
-def commands_of(document: SeenDocument, wanted: Json, marks: Mark) -> Iterator[DocumentCommand]:
+def commands_of(
+    document: SeenDocument, wanted: Json, marks: Mark, withdrawal: str = WITHDRAWN
+) -> Iterator[DocumentCommand]:
     """Yield the commands that lead from a document to the wanted one; each is planned before the next is named.
 
-    marks: which the document shall have. Raises: Problem(BUSINESS_RULE) for a difference that no command makes.
+    marks: which the document shall have. withdrawal: a status that withdraws it too, as the draft for the DMP says in
+    one of its places. Raises: Problem(BUSINESS_RULE) for a difference that no command makes.
     """
-    if wanted.get("status") == WITHDRAWN and document.seen.get("status") != WITHDRAWN:
+    if wanted.get("status") in (WITHDRAWN, withdrawal) and document.seen.get("status") != wanted.get("status"):
         yield Withdraw()
         return
     yield from _of_status(document.seen.get("status"), wanted.get("status"))

@@ -228,14 +228,14 @@ def shows_it(work: UnitOfWork, done: Stored) -> bool:
     return not is_own and smart_scopes.lets_read(work.caller, "DocumentReference", done.facts.access)
 
 
-def answer(work: UnitOfWork, document: SeenDocument, done: Stored) -> Written:
-    """Return what the answer shows: of a withdrawn document the status of PDSM4DMP, which is not stored.
+def answer(work: UnitOfWork, document: SeenDocument, done: Stored, status: str = WITHDRAWN) -> Written:
+    """Return what the answer shows: of a withdrawn document the status that withdrew it, which is not stored.
 
     It claims no profile then: those of MHD and PDSm take documents with another status only.
     """
     told = done
     if done.deleted:
-        resource = load_json(document.stored.body) | {"status": WITHDRAWN}
+        resource = load_json(document.stored.body) | {"status": status}
         resource["meta"].pop("profile", None)
         told = replace(done, deleted=False, body=bodies.stamped(resource, done.id, done.version, work.stamp))
     return Written(work.shown(told, document.filters))

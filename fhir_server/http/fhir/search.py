@@ -77,7 +77,10 @@ def search_system() -> Response:
     named = [value for name, value in _pairs() if name == _TYPE]
     row = _SEARCHED.get(named[0]) if len(named) == 1 else None
     if row is None:
-        text = f"a search of the whole server names one type: `_type` takes one of {', '.join(sorted(_SEARCHED))}"
+        text = (
+            "a search of the whole server names one type; for several, send a batch or ask for `$everything`: "
+            f"`_type` takes one of {', '.join(sorted(_SEARCHED))}"
+        )
         raise Problem.of(Category.UNSUPPORTED, text, code=_TYPE)
     return search(row)
 

@@ -41,8 +41,11 @@ _REFUSED = {
     "_query": "this server has no named queries; its operations are in the CapabilityStatement",
     "_contained": "a contained resource is found with the resource that contains it",
     "_containedType": "a contained resource is found with the resource that contains it",
+    "homeCommunityId": "this server is one community; a gateway would answer for others",
+    "targetCommunityIdList": "this server is one community; a gateway would answer for others",
 }
-"""Parameters of R4 that this server does not have, each with the reason; ignoring one would change the answer."""
+"""Parameters of R4 and MHD that this server does not have, each with the reason; ignoring one would change the answer.
+"""
 
 
 @dataclass(slots=True)
