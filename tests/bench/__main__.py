@@ -8,15 +8,17 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from seed import book as demonstration
-from tests.bench import micro, report
+from tests.bench import export_rate, micro, notification, report
 from tests.bench.load import Plan
 from tests.bench.measure import Figures, measure
+from tests.bench.report import Row
 from tests.bench.scenarios import FIRST_NUMBER, Book, scenarios
 from tests.faults.crash import Client
 from tests.live import Live, running
@@ -32,13 +34,15 @@ def main() -> None:
     server = Live(data_dir, settings={"HABILIS_ACCEPT_INFERRED_MATRIX": "yes"})
     loaded = _load(server, options)
     figures: list[Figures] = []
+    rows: list[Row] = []
     starts: list[float] = []
     for workers in (int(number) for number in options.workers.split(",")):
         server.settings["HABILIS_WORKERS"] = str(workers)
         with running(server):
             starts.append(server.started_after)
             figures += _measure_all(server, options, workers)
-    tables = report.tables(figures, micro.lines(), report.Conditions(
+            rows += _rows(server) if workers == 1 and not options.only else []
+    tables = report.tables(figures, rows, micro.lines(), report.Conditions(
         patients=options.patients, documents=options.documents, loaded_per_second=loaded, start_seconds=min(starts),
         machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         day=datetime.now(UTC).date().isoformat(), bytes_on_disk=_size(data_dir),
@@ -97,6 +101,12 @@ def _measure_all(server: Live, options: argparse.Namespace, workers: int) -> lis
             figures.append(measure(server, scenario.name, plan, workers))
             print(report.line(figures[-1]), flush=True)
     return figures
+
+
+def _rows(server: Live) -> Iterator[Row]:
+    """Yield what no closed loop of equal requests measures; another such row is one more line here."""
+    yield from export_rate.rows(server)
+    yield from notification.rows()
 
 
 def _size(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """The tables of docs/performance.md."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,24 @@ _COLUMNS = (
     "request", "workers", "connections", "answers/s", "aim",
     "p50 ms", "p95 ms", "p99 ms", "CPU ms", "memory MB", "refused",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """Something measured that no closed loop of equal requests measures. aim: "" for none."""
+
+    name: str
+    measured: str
+    aim: str = ""
+
+    def __str__(self) -> str:
+        """Write one row of the table."""
+        return f"| {self.name} | {self.measured} | {self.aim} |"
+
+
+def busy() -> str:
+    """Say how busy the machine is: how many programs have wanted a processor in the last minute."""
+    return f"load {os.getloadavg()[0]:.1f}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,7 @@ def line(figures: Figures) -> str:
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def tables(figures: Sequence[Figures], micro: Sequence[str], conditions: Conditions) -> str:
+def tables(figures: Sequence[Figures], rows: Sequence[Row], micro: Sequence[str], conditions: Conditions) -> str:
     """Return all that was measured, as Markdown."""
     told = (
         f"Measured {conditions.day} on {conditions.machine}",
@@ -65,6 +84,10 @@ def tables(figures: Sequence[Figures], micro: Sequence[str], conditions: Conditi
         f"| {' | '.join(_COLUMNS)} |",
         "| --- " * len(_COLUMNS) + "|",
         *(line(row) for row in figures),
+        "",
+        "| beside requests, one process | measured | aim |",
+        "| --- | --- | --- |",
+        *map(str, rows),
         "",
         "| part, alone | time |",
         "| --- | --- |",
