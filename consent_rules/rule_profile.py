@@ -92,8 +92,7 @@ class Ceilings:
 class Detection:
     """When an access that nobody explains calls the officer (V19, V20); data/countries/fr.toml explains each key.
 
-    points: of ties between people and of oddities of one access, by their codes. `full_doubt`, `some_doubt`,
-    `no_tie` and `some_no_tie` are the points that make a hit.
+    points: of ties between people and of oddities of one access, by their codes, in bits. `enough_bits` make a hit.
     """
 
     settles: Span
@@ -103,12 +102,8 @@ class Detection:
     urgent: Span
     usual: Span
     rare_name: int
-    full_doubt: int
-    some_doubt: int
-    no_tie: int
-    some_no_tie: int
+    enough_bits: int
     seldom_percent: int
-    hardly_ever_percent: int
     few_strays: int
     celebrity_units: int
     celebrity_bits: int

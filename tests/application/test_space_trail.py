@@ -48,3 +48,28 @@ def test_professionals_without_an_establishment_are_no_team():
     mate = replace(ACCESS, person="Practitioner/2", grade=Grade.THIRD_PARTY, **alone)
     entries = (Entered(replace(ACCESS, **alone), "", "AuditEvent/0"), Entered(mate, "", "AuditEvent/1"))
     assert not SpaceTrail(space(), entries, ()).around(entries[0], NUMBERS).teammate
+
+
+@pytest.mark.parametrize(
+    ("entered", "others"),
+    [(AT - timedelta(days=29), 1), (AT + timedelta(hours=5), 1), (AT - timedelta(days=31), 0), (AT + LONG, 0)],
+)
+def test_others_of_the_establishment_are_counted_for_some_weeks(entered, others):
+    assert around(at=entered).others == others
+    assert around(at=entered, refused=True).others == 0
+    assert around(at=entered, where="Organization/2").others == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "hours", "filed"),
+    [
+        ("Organization/1", 1, True),
+        ("Organization/1", 6, True),
+        ("Organization/1", 7, False),
+        ("Organization/1", -1, False),
+        ("Organization/2", 1, False),
+    ],
+)
+def test_what_the_establishment_files_soon_after_an_access_is_known(where, hours, filed):
+    trail = SpaceTrail(space(), (Entered(ACCESS, "", "AuditEvent/0"),), ((where, AT + timedelta(hours=hours)),))
+    assert trail.around(trail.entries[0], NUMBERS).filed is filed

@@ -11,7 +11,7 @@ from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import DAY, Conduct, hour_of
 from fhir_server.domain.detection.explaining import doubt_of, explain
 from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Explanation, Oddity, Rule, Tie, Traits
-from fhir_server.domain.detection.judging import Holder, at_once, oddities, settled, surprise, unexpected
+from fhir_server.domain.detection.judging import Holder, at_once, oddities, settled, surprise
 from fhir_server.domain.detection.peers import Histogram, Peers, usual
 from fhir_server.domain.detection.reasons import REASONS
 from fhir_server.domain.detection.strangers import Strangers
@@ -56,7 +56,7 @@ def test_evidence_of_others_explains_an_access(grade, around, explanation, doubt
 
 
 def test_every_tie_and_every_oddity_has_points_and_nothing_else_has():
-    assert set(NUMBERS.points) == {*Tie, *Oddity}
+    assert set(NUMBERS.points) == {*Tie, *Oddity} - {Oddity.ALONE, Oddity.ASTRAY, Oddity.OTHERS}  # these are measured
     assert profile("ehds").detection == NUMBERS
 
 
@@ -77,50 +77,88 @@ def test_what_two_people_share_is_a_tie_that_names_its_rule(shared, tie, rule):
     traits = Traits(**{name: frozenset({value}) for name, value in shared.items()})
     assert ties(traits, traits) == (tie,)
     assert ties(traits, Traits()) == ()
-    hit = weighed(ACCESS, Doubt.FULL, (tie,), tuple(Oddity), NUMBERS)
+    hit = weighed(ACCESS, Doubt.FULL, (tie,), {Oddity.ALONE: 7.4}, NUMBERS)
     assert hit is not None
     assert (hit.rule, hit.space, hit.due) == (rule, "p1", AT + NUMBERS.usual.exact)
-    assert weighed(ACCESS, Doubt.NONE, (tie,), tuple(Oddity), NUMBERS) is None
+    assert hit.evidence == {tie: NUMBERS.points[tie], "alone": 7}
+    assert weighed(ACCESS, Doubt.NONE, (tie,), {Oddity.ALONE: 7.4}, NUMBERS) is None
 
 
 def test_an_address_is_enough_where_nobody_explains_and_a_common_name_is_not():
-    assert weighed(ACCESS, Doubt.FULL, (Tie.ADDRESS,), (), NUMBERS)
-    assert weighed(ACCESS, Doubt.FULL, (Tie.NAME,), (Oddity.ALONE,), NUMBERS) is None
+    assert weighed(ACCESS, Doubt.FULL, (Tie.ADDRESS,), {}, NUMBERS)
+    assert weighed(ACCESS, Doubt.FULL, (Tie.NAME,), {Oddity.OFF_DUTY: 3}, NUMBERS) is None
 
 
-ODD = (Oddity.OFF_DUTY, Oddity.ALONE, Oddity.ASTRAY, Oddity.UNUSUAL)
+def test_only_the_strongest_tie_counts_and_it_names_the_rule():
+    shared = (Tie.EMPLOYER, Tie.STREET, Tie.NAME)
+    assert weighed(ACCESS, Doubt.FULL, shared, {}, NUMBERS) is None
+    hit = weighed(ACCESS, Doubt.FULL, shared, {Oddity.ALONE: 1.0}, NUMBERS)
+    assert hit is not None
+    assert hit.rule is Rule.SAME_ADDRESS
+    assert hit.evidence == {"employer": 5, "street": 10, "name": 4, "alone": 1}
 
 
-def test_much_that_is_unusual_rings_without_a_tie_where_nothing_explains():
-    hit = weighed(ACCESS, Doubt.FULL, (), ODD, NUMBERS)
+def test_much_that_is_unusual_rings_without_a_tie():
+    odd = {Oddity.ALONE: 8.2, Oddity.OFF_DUTY: 3}
+    hit = weighed(ACCESS, Doubt.FULL, (), odd, NUMBERS)
     assert hit is not None
     assert (hit.rule, hit.person, hit.space) == (Rule.OUT_OF_PLACE, "Practitioner/1", "p1")
+    assert weighed(ACCESS, Doubt.SOME, (), odd, NUMBERS)
+    assert weighed(ACCESS, Doubt.FULL, (), odd | {Oddity.OTHERS: -1}, NUMBERS) is None
 
 
-def test_less_that_is_unusual_or_an_admission_does_not_ring_without_a_tie():
-    for one in ODD:
-        assert weighed(ACCESS, Doubt.FULL, (), set(ODD) - {one}, NUMBERS) is None
-    assert weighed(ACCESS, Doubt.FULL, (), set(Oddity) - {Oddity.UNUSUAL}, NUMBERS) is None
-    assert weighed(ACCESS, Doubt.SOME, (), set(Oddity) - {Oddity.UNUSUAL}, NUMBERS) is None
+def odd(conduct, space="p1", around=NOBODY, **amount):
+    return oddities(moved(space, **amount), around, conduct, NUMBERS)
 
 
-def test_an_earlier_deposit_takes_more_that_is_unusual():
-    assert weighed(ACCESS, Doubt.SOME, (), ODD, NUMBERS) is None
-    assert weighed(ACCESS, Doubt.SOME, (), (*ODD, Oddity.OWN_WORD), NUMBERS)
+def test_who_is_hardly_ever_alone_with_a_patient_surprises_more_than_who_often_is():
+    nurse, adviser = Conduct(judged=200, solitary=1), Conduct(judged=200, solitary=60)
+    assert odd(nurse)[Oddity.ALONE] > odd(Conduct())[Oddity.ALONE] > odd(adviser)[Oddity.ALONE] > 1
+    assert odd(nurse, around=Around(deposit=True)) == odd(nurse)
 
 
-def test_the_own_word_is_odd_where_only_an_earlier_deposit_speaks_for_the_establishment():
-    declared = oddities(ACCESS, Around(deposit=True), Conduct(), NUMBERS)
-    admitted = oddities(ACCESS, Around(deposit=True, care=True), Conduct(), NUMBERS)
-    assert Oddity.OWN_WORD in declared
-    assert Oddity.OWN_WORD not in admitted
-    assert Oddity.OWN_WORD not in oddities(ACCESS, NOBODY, Conduct(), NUMBERS)
+def test_several_strays_around_an_hour_surprise_less():
+    conduct = Conduct(judged=200, solitary=1)
+    before = odd(conduct)[Oddity.ALONE]
+    for number in range(16):
+        conduct.note(moved(f"p{number}"), Doubt.SOME)
+    assert odd(conduct)[Oddity.ALONE] == pytest.approx(before - 2)
 
 
-def test_a_colleague_of_the_unit_looked_up_off_duty_rings_after_a_deposit_and_on_duty_does_not():
-    shared = (Tie.TEAM, Tie.EMPLOYER)
-    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.OFF_DUTY, Oddity.ALONE, Oddity.OWN_WORD), NUMBERS)
-    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.ALONE, Oddity.OWN_WORD), NUMBERS) is None
+@pytest.mark.parametrize("around", [Around(elsewhere=True), Around(care=True), Around(deposit=True, elsewhere=True)])
+def test_where_others_entered_lately_or_care_is_recorded_half_the_surprise_of_a_stray_counts(around):
+    found = odd(habit(0), around=around)
+    assert Oddity.ALONE not in found
+    assert found[Oddity.ASTRAY] == habit(0).surprise(HOUR) / 2
+
+
+def test_what_the_establishment_files_afterwards_and_others_who_entered_make_an_access_less_odd():
+    found = odd(Conduct(), around=Around(filed=True, others=3))
+    assert (found[Oddity.FILED], found[Oddity.OTHERS]) == (NUMBERS.points[Oddity.FILED], -2)
+    assert odd(Conduct(), around=Around(others=500))[Oddity.OTHERS] == -4
+
+
+@pytest.mark.parametrize(
+    ("hours", "returns", "off"), [(0, False, True), (2, True, True), (23, True, True), (24, False, False)]
+)
+def test_who_comes_back_alone_within_a_day_returns_and_later_may_be_off_duty(hours, returns, off):
+    conduct = Conduct()
+    alone(conduct, "p1")
+    found = odd(conduct, hours=hours)
+    assert ((Oddity.RETURNS in found), (Oddity.OFF_DUTY in found)) == (returns, off)
+    assert Oddity.RETURNS not in odd(conduct, "p2", hours=hours)
+
+
+def test_a_space_counts_once_among_those_where_the_actor_was_alone():
+    conduct = Conduct()
+    for hours in range(3):
+        alone(conduct, "p1", hours=hours)
+    assert (conduct.solitary, conduct.judged) == (1, 3)
+
+
+def test_a_declared_emergency_is_odd():
+    found = oddities(replace(ACCESS, emergency=True), NOBODY, Conduct(), NUMBERS)
+    assert found[Oddity.EMERGENCY] == NUMBERS.points[Oddity.EMERGENCY]
 
 
 def test_volume_rings_above_what_is_usual_for_the_own_profession():
@@ -184,14 +222,14 @@ def test_many_unexpected_readers_of_one_space_ring():
 
 
 def test_readers_who_are_expected_of_one_unit_or_too_few_are_no_celebritys():
-    total = float(NUMBERS.celebrity_bits)
-    assert (
-        rules.celebrity(ACCESS, readers(NUMBERS.celebrity_units, total / NUMBERS.celebrity_units - 0.5), NUMBERS)
-        is None
-    )
-    assert rules.celebrity(ACCESS, readers(50, 0.0), NUMBERS) is None
-    assert rules.celebrity(ACCESS, readers(NUMBERS.celebrity_units - 1, total), NUMBERS) is None
-    assert rules.celebrity(ACCESS, [("Organization/ward", 4.0)] * 50, NUMBERS) is None
+    total, units = NUMBERS.celebrity_bits, NUMBERS.celebrity_units
+    for unexpected_ones in (
+        readers(units, total / units - 0.5),
+        readers(50, 0.0),
+        readers(units - 1, float(total)),
+        [("Organization/ward", 4.0)] * 50,
+    ):
+        assert rules.celebrity(ACCESS, unexpected_ones, NUMBERS) is None
 
 
 def surprised(conduct):
@@ -321,35 +359,6 @@ def alone(conduct, space, **amount):
     settled(moved(space, **amount), NOBODY, (Traits(), Traits()), conduct, NUMBERS)
 
 
-def odd(conduct, space="p1", around=NOBODY, **amount):
-    return oddities(moved(space, **amount), around, conduct, NUMBERS)
-
-
-def test_who_is_hardly_ever_alone_with_a_patient_is_unusual_there_and_who_often_is_is_not():
-    nurse, adviser = Conduct(judged=200), Conduct(judged=200, solitary=20)
-    for conduct in (nurse, adviser):
-        alone(conduct, "p1")
-    assert Oddity.UNUSUAL in odd(nurse)
-    assert Oddity.UNUSUAL in odd(nurse, around=Around(deposit=True))
-    assert Oddity.UNUSUAL not in odd(adviser)
-
-
-@pytest.mark.parametrize("around", [Around(elsewhere=True), Around(care=True), Around(deposit=True, elsewhere=True)])
-def test_nobody_is_alone_where_others_entered_lately_or_care_is_recorded(around):
-    found = odd(Conduct(judged=200), around=around)
-    assert {Oddity.ALONE, Oddity.UNUSUAL}.isdisjoint(found)
-
-
-def test_who_comes_back_alone_after_hours_returns_and_a_space_counts_once():
-    conduct = Conduct(judged=200)
-    for _ in range(3):
-        alone(conduct, "p1")
-    assert conduct.solitary == 1
-    assert Oddity.RETURNS not in odd(conduct, minutes=59)
-    assert Oddity.RETURNS in odd(conduct, hours=2)
-    assert Oddity.RETURNS not in odd(conduct, "p2", hours=2)
-
-
 def test_what_is_habit_fades_and_is_bounded():
     conduct = Conduct()
     for number in range(1200):
@@ -358,37 +367,6 @@ def test_what_is_habit_fades_and_is_bounded():
     assert conduct.solitary <= conduct.judged
     conduct.forget(hour_of(AT) + 1)
     assert len(conduct.alone_in) == 1000
-
-
-def entered(strangers, number, doubt=Doubt.SOME, *, is_settled=False):
-    """Let a nurse of another unit than anybody before enter the space; return what the rule says."""
-    access = replace(ACCESS, person=f"Practitioner/{number}", team=f"Organization/ward{number}")
-    return unexpected(access, doubt, (habit(2), strangers), NUMBERS, is_settled=is_settled)
-
-
-def test_readers_of_many_units_ring_at_the_first_look():
-    strangers = Strangers()
-    (*before, last) = (entered(strangers, number) for number in range(4))
-    assert before == [None] * 3
-    assert last is not None
-    assert last.rule is Rule.CELEBRITY
-
-
-def test_whom_somebody_explains_by_the_second_look_no_longer_counts():
-    strangers = Strangers()
-    for number in range(3):
-        entered(strangers, number)
-    for number in range(3):
-        assert entered(strangers, number, Doubt.NONE, is_settled=True) is None
-    assert strangers.entered == {}
-
-
-def test_a_unit_that_is_known_to_care_for_the_patient_is_no_stranger():
-    strangers = Strangers()
-    entered(strangers, 1)
-    mate = replace(ACCESS, person="Practitioner/2", team="Organization/ward1", grade=Grade.THIRD_PARTY)
-    unexpected(mate, Doubt.NONE, (habit(2), strangers), NUMBERS, is_settled=False)
-    assert strangers.entered == {}
 
 
 def test_a_space_that_has_ended_rings_for_the_establishments_own_staff_only_when_they_are_astray():

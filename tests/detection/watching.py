@@ -186,6 +186,8 @@ class Watch:
                 other != person and at > access.at - self.numbers.team.exact
                 for other, at in self.visitors.get(space, {}).items()
             ),
+            filed=any(seconds < at <= present for at in self.month.deposits.get(space, ())),
+            others=sum(other != person for other in self.visitors.get(space, {})),
         )
 
     def _open(self, hit: Hit, now: datetime, *persons: str) -> None:

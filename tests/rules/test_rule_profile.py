@@ -210,13 +210,13 @@ def test_a_country_is_added_without_code():
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ("address = 6", "profile key `detection.points` must be dict"),
+        ("address = 12", "profile key `detection.points` must be dict"),
         ('address = "6"', "profile key `detection.points.address` must be int"),
     ],
 )
 def test_points_of_detection_are_a_table_of_numbers(said, problem):
     before, _, points = FR_TEXT.partition("[detection.points]")
-    text = FR_TEXT.replace("address = 6", said) if '"' in said else before + "points = 6\n"
+    text = FR_TEXT.replace("address = 12", said) if '"' in said else before + "points = 6\n"
     assert "address" in points
     with pytest.raises(ProfileError, match=problem):
         parse(text)

@@ -70,14 +70,16 @@ class SpaceTrail:
     def around(self, one: Entered, detection: Detection) -> Around:
         """Return what is known around an access."""
         access, span, near = one.access, detection.evidence.exact, detection.team.exact
-        others = [
+        soon = access.at + detection.settles.exact
+        present = [
             other.access
             for other in self.entries
             if other.access.person != access.person
             and other.access.where == access.where
             and not other.access.refused
-            and abs(other.access.at - access.at) <= near
+            and access.at - span <= other.access.at
         ]
+        others = [other for other in present if abs(other.at - access.at) <= near]
         cared = [fact for fact in self.record.directives if _tells_of_care(fact, access)]
         return Around(
             named=any(access.person in fact.actors for fact in cared),
@@ -86,6 +88,8 @@ class SpaceTrail:
             teammate=access.team is not None
             and any(other.team == access.team and other.grade in _SUPPORTED for other in others),
             elsewhere=bool(others),
+            filed=any(where == access.where and access.at < at <= soon for where, at in self.deposits),
+            others=len({other.person for other in present if other.at <= soon}),
         )
 
 

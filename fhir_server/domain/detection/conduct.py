@@ -23,6 +23,8 @@ _ENOUGH, _MANY = 20, 400
 """The fewest accesses that show a habit, and the number above which the counts are halved so that old habits fade."""
 _PRIOR, _PRIOR_ALONE = 10, 2
 """Accesses with which every count begins, and how many of them count as made where nobody of the own team has been."""
+_PRIOR_JUDGED, _PRIOR_SOLITARY = 20, 0.5
+"""The same for accesses in which the actor was alone with a patient."""
 
 
 def hour_of(at: datetime) -> int:
@@ -109,7 +111,8 @@ class Conduct:
         mark = hashlib.blake2b(f"{hour} {space}".encode(), digest_size=8).hexdigest()
         if mark in self.settled:
             return False
-        self.settled = [*self.settled[1 - _KEPT_SETTLED :], mark]
+        self.settled.append(mark)
+        del self.settled[:-_KEPT_SETTLED]
         return True
 
     def used_before(self, space: str, hour: int) -> int | None:
@@ -141,9 +144,9 @@ class Conduct:
         """Return in how many spaces the first entry without explanation was within these last hours."""
         return sum(now - hours < first <= now for first, _ in self.doubtful.values())
 
-    def was_there_before(self, space: str, at: int) -> bool:
-        """Tell whether the actor was alone with the patient in this space before, at least one whole hour earlier."""
-        return space in self.alone_in and self.alone_in[space] <= at - 2
+    def hours_since_alone(self, space: str, at: int) -> int:
+        """Return how many hours before an access the actor was first alone in this space; 0 when it is the first."""
+        return max(0, at - self.alone_in.get(space, at))
 
     def is_on_duty(self, at: int, hours: int) -> bool:
         """Tell whether the actor has a fully explained access at most so many hours before or after."""
@@ -168,9 +171,14 @@ class Conduct:
         share = (self.alone + _PRIOR_ALONE) / (self.counted + _PRIOR)
         return max(0.0, -log2(share) - log2(max(1, self._strays_near(at))))
 
-    def is_hardly_ever_alone(self, percent: int) -> bool:
-        """Tell whether the actor was alone with hardly any earlier patient: in less than `percent` of the accesses."""
-        return self.judged >= _ENOUGH and (self.solitary - 1) * 100 < self.judged * percent
+    def surprise_alone(self, at: int) -> float:
+        """Return how surprising it is that the actor is alone with a patient, in bits; the access is settled already.
+
+        The smaller the share of patients with whom the actor was alone before, the greater the surprise. Several
+        entries around this hour where nobody of the own team has been make it smaller: the actor helps, or advises.
+        """
+        share = (max(0, self.solitary - 1) + _PRIOR_SOLITARY) / (max(0, self.judged - 1) + _PRIOR_JUDGED)
+        return max(0.0, -log2(share) - log2(max(1, self._strays_near(at))) / 2)
 
     def _strays_near(self, at: int) -> int:
         return sum(abs(hour - at) < DAY // 2 for hour in self.strays.values())

@@ -52,21 +52,22 @@ class Tie(Code):
 class Oddity(Code):
     """What is unusual about one access.
 
-    OFF_DUTY: its actor has no fully explained access in the hours before and after. ALONE: nobody else of the
-    establishment has entered the space for some days, and nobody says that the establishment cares for the patient now.
-    UNUSUAL: as ALONE, and the actor is hardly ever alone with a patient. RETURNS: as UNUSUAL, and the actor was alone
-    in this space before, more than an hour ago. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor seldom
-    enters where nobody of the own team has been. OWN_WORD: the establishment filed something lately, but only the actor
-    says that it cares for the patient now.
+    ALONE: nobody else of the establishment has entered the space for some days, and nobody says that the establishment
+    cares for the patient now; the weight is how seldom the actor is so. ASTRAY: otherwise, how seldom the actor enters
+    where nobody of the own team has been. OFF_DUTY: the actor has no fully explained access in the hours before and
+    after, and does not come back to what began a day ago or earlier. RETURNS: as ALONE, and the actor was alone in this
+    space hours ago, within a day. EMERGENCY: a declared emergency is the ground. FILED, which makes an access less odd:
+    the establishment filed something in the hours after. OTHERS, also less: how many others of the establishment have
+    entered the space within weeks.
     """
 
-    OFF_DUTY = "off-duty"
     ALONE = "alone"
+    ASTRAY = "astray"
+    OFF_DUTY = "off-duty"
     RETURNS = "returns"
     EMERGENCY = "emergency"
-    ASTRAY = "astray"
-    UNUSUAL = "unusual"
-    OWN_WORD = "own-word"
+    FILED = "filed-after"
+    OTHERS = "others"
 
 
 class Rule(Code):
@@ -112,7 +113,8 @@ class Around:
     named: a third party named the actor. care: a third party recorded care by the establishment. deposit: the
     establishment filed something that everybody may see. teammate: another member of the actor's team entered on
     evidence that is better than declared, a few days before or after at most. elsewhere: somebody else of the
-    establishment entered, a few days before or after at most.
+    establishment entered, a few days before or after at most. filed: the establishment filed something in the hours
+    after the access. others: how many others of the establishment have entered within some weeks.
     """
 
     named: bool = False
@@ -120,6 +122,8 @@ class Around:
     deposit: bool = False
     teammate: bool = False
     elsewhere: bool = False
+    filed: bool = False
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ The calling code stores the state and finds what others did around the access; a
 Source: statements V19 and V20 (docs/rules-index.csv).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import log2
 
 from consent_rules.rule_profile import Detection
 from consent_rules.vocabulary import Grade
@@ -19,6 +20,10 @@ from fhir_server.domain.detection.strangers import Strangers
 from fhir_server.domain.detection.ties import ties, weighed
 
 _SUPPORTED = (Grade.PATIENT, Grade.THIRD_PARTY)
+_RETURN = 2
+"""Hours after which an access is no longer part of the one before."""
+_MANY_OTHERS = 15
+"""More others than this in a space change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +110,21 @@ def surprise(access: Accessed, doubt: Doubt, conduct: Conduct, numbers: Detectio
     return conduct.surprise(hour) + (numbers.off_duty_bits if is_off else 0)
 
 
-def oddities(access: Accessed, around: Around, conduct: Conduct, numbers: Detection) -> tuple[Oddity, ...]:
-    """Return what is unusual about a settled access."""
-    explanation, hour = explain(access, around), hour_of(access.at)
-    alone = _is_alone(explanation, around)
-    is_rare = alone and conduct.is_hardly_ever_alone(numbers.hardly_ever_percent)
+def oddities(access: Accessed, around: Around, conduct: Conduct, numbers: Detection) -> Mapping[Oddity, float]:
+    """Return what is unusual about a settled access, in bits; what makes it less unusual is below zero."""
+    hour, points = hour_of(access.at), numbers.points
+    alone = _is_alone(explain(access, around), around)
+    since = conduct.hours_since_alone(access.space, hour)
     found = {
-        Oddity.OFF_DUTY: is_off_duty(hour, conduct, numbers),
-        Oddity.ALONE: alone,
-        Oddity.RETURNS: is_rare and conduct.was_there_before(access.space, hour),
-        Oddity.EMERGENCY: access.emergency,
-        Oddity.UNUSUAL: is_rare,
-        Oddity.ASTRAY: conduct.is_astray(hour, numbers.seldom_percent, numbers.few_strays),
-        Oddity.OWN_WORD: explanation is Explanation.DEPOSIT,
+        Oddity.ALONE: conduct.surprise_alone(hour) if alone else 0.0,
+        Oddity.ASTRAY: 0.0 if alone else conduct.surprise(hour) / 2,
+        Oddity.OFF_DUTY: points[Oddity.OFF_DUTY] * (since < DAY and is_off_duty(hour, conduct, numbers)),
+        Oddity.RETURNS: points[Oddity.RETURNS] * (alone and _RETURN <= since < DAY),
+        Oddity.EMERGENCY: points[Oddity.EMERGENCY] * access.emergency,
+        Oddity.FILED: points[Oddity.FILED] * around.filed,
+        Oddity.OTHERS: -log2(1 + min(around.others, _MANY_OTHERS)),
     }
-    return tuple(oddity for oddity, is_so in found.items() if is_so)
+    return {oddity: bits for oddity, bits in found.items() if bits}
 
 
 def is_off_duty(hour: int, conduct: Conduct, numbers: Detection) -> bool:

@@ -16,7 +16,8 @@ REASONS = MappingProxyType(
         "explains the access.",
         Rule.SAME_EMPLOYER: "The patient works where the reader works, and nobody who knows the reader's part in the "
         "care explains the access.",
-        Rule.OUT_OF_PLACE: "Nothing explains the access, and several things about it are unusual for this reader.",
+        Rule.OUT_OF_PLACE: "Nobody who knows the reader's part in the care explains the access, and several things "
+        "about it are unusual for this reader.",
         Rule.CELEBRITY: "Readers of several units, who seldom enter where their own unit has not been, all entered "
         "this space within a day.",
         Rule.SEQUENCE: "The reader entered several spaces of people born in one place and month, and nothing explains "

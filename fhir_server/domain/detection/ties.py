@@ -3,7 +3,7 @@
 Source: statement V20 (docs/rules-index.csv).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from consent_rules.rule_profile import Detection
 from fhir_server.domain.detection.facts import Accessed, Doubt, Hit, Oddity, Rule, Tie, Traits
@@ -17,7 +17,7 @@ _RULES = {
     Tie.STREET: Rule.SAME_ADDRESS,
     Tie.NAME: Rule.SAME_NAME,
 }
-"""The rule that a tie belongs to. The first tie in this order names the rule of a hit."""
+"""The rule that a tie belongs to."""
 
 
 def ties(actor: Traits, holder: Traits) -> tuple[Tie, ...]:
@@ -36,21 +36,16 @@ def ties(actor: Traits, holder: Traits) -> tuple[Tie, ...]:
 
 
 def weighed(
-    access: Accessed, doubt: Doubt, shared: Collection[Tie], odd: Collection[Oddity], numbers: Detection
+    access: Accessed, doubt: Doubt, shared: Collection[Tie], odd: Mapping[Oddity, float], numbers: Detection
 ) -> Hit | None:
-    """Return the hit of an access by its actor's ties to the holder and by its oddities, None for too few points.
+    """Return the hit of an access whose strongest tie and oddities are too many bits together, None for fewer.
 
-    Without a tie, oddities make a hit only when the actor is alone with the patient and is hardly ever alone with one.
+    Ties are not independent: who shares an address shares the street. So only the strongest counts.
     """
-    if doubt is Doubt.NONE or not (shared or Oddity.UNUSUAL in odd):
+    strongest = max(shared, key=lambda tie: numbers.points[tie], default=None)
+    bits = sum(odd.values()) + (numbers.points[strongest] if strongest else 0)
+    if doubt is Doubt.NONE or bits < numbers.enough_bits:
         return None
-    points = sum(numbers.points[tie] for tie in shared) + sum(numbers.points[one] for one in odd)
-    if doubt is Doubt.FULL:
-        enough = numbers.full_doubt if shared else numbers.no_tie
-    else:
-        enough = numbers.some_doubt if shared else numbers.some_no_tie
-    if points < enough:
-        return None
-    rule = next((_RULES[tie] for tie in _RULES if tie in shared), Rule.OUT_OF_PLACE)
-    evidence = {tie.value: numbers.points[tie] for tie in shared} | {one.value: numbers.points[one] for one in odd}
+    rule = _RULES[strongest] if strongest else Rule.OUT_OF_PLACE
+    evidence = {tie.value: numbers.points[tie] for tie in shared} | {one.value: round(odd[one]) for one in odd}
     return Hit(rule, access.at, access.at + numbers.usual.exact, access.person, access.space, evidence)
