@@ -1,16 +1,12 @@
 """The documents of a patient on pages: who finds which page, what it shows, what the audit log keeps."""
 
-import json
-from base64 import b64decode
 from urllib.parse import urlencode
 
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
-from tests.pages.visitors import SITE, Visitor, an_account, camille_at_home
+from tests.pages.visitors import SITE, Visitor, an_account, camille_at_home, left
 from tests.world import TRE_A07, World
-
-NAMED = ("type", "subtype", "action", "outcome", "purposeOfEvent")
 
 
 @pytest.fixture
@@ -21,39 +17,6 @@ def camille(world):
 def content_of(world: World, document: str) -> str:
     shown = world.get("camille", f"/DocumentReference/{document}").get_json()
     return shown["content"][0]["attachment"]["url"].rpartition("/")[2]
-
-
-def events(world: World) -> list[dict]:
-    """Return the events of the space as its patient reads them, oldest first."""
-    answer = world.get("camille", f"/AuditEvent?patient={world.ids['camille']}&date=ge2020&_count=200")
-    return [entry["resource"] for entry in answer.get_json().get("entry", ())][::-1]
-
-
-def alike(event: dict) -> dict:
-    """Return what an event says, without who its client is, its token, and in which format a search was asked."""
-    entities = event.get("entity", ())
-    what = sorted(one.get("what", {}).get("reference", "") for one in entities)
-    asked = [query_of(one).partition(b"\n")[0] for one in entities]
-    policies = [one for agent in event.get("agent", ()) for one in agent.get("policy", ()) if ":jti:" not in one]
-    told = {"what": what, "asked": asked, "ground": json.dumps([event.get("extension"), policies])}
-    return {name: event.get(name) for name in NAMED} | told
-
-
-def query_of(entity: dict) -> bytes:
-    return b64decode(entity.get("query", ""))
-
-
-def is_of_journal(event: dict) -> bool:
-    """Tell whether an event is about reading the events themselves."""
-    return any(b"/AuditEvent?" in query_of(one) for one in event.get("entity", ()))
-
-
-def left(world: World, act) -> list[dict]:
-    """Do something and return the events that it left."""
-    before = {event["id"] for event in events(world)}
-    answer = act()
-    assert answer.status_code < 400, answer.text
-    return [alike(event) for event in events(world) if event["id"] not in before and not is_of_journal(event)]
 
 
 def test_the_start_leads_to_the_documents_of_the_only_space(camille):

@@ -1,6 +1,9 @@
 """Somebody who signs in to the portal of a small world, over HTTP and without a browser."""
 
+import json
 import re
+from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +12,12 @@ from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import PatientId, RequesterKind
 from fhir_server.application.identity.accounts import Account, RepresentedPatient, add_account
+from fhir_server.domain.values import Json
 from tests.world import World
 
 SITE = "http://localhost:8080"
 PASSWORD = "nine green bicycles"
+NAMED = ("type", "subtype", "action", "outcome", "purposeOfEvent")
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
 
@@ -66,3 +71,36 @@ def camille_at_home(world: World) -> Visitor:
     """Sign Camille in."""
     an_account(world, "camille", "camille")
     return Visitor(world, "camille", world.ids["camille"])
+
+
+def events(world: World) -> list[Json]:
+    """Return the events of the space as its patient reads them, oldest first."""
+    answer = world.get("camille", f"/AuditEvent?patient={world.ids['camille']}&date=ge2020&_count=200")
+    return [entry["resource"] for entry in answer.get_json().get("entry", ())][::-1]
+
+
+def alike(event: Json) -> Json:
+    """Return what an event says, without who its client is, its token, and in which format a search was asked."""
+    entities = event.get("entity", ())
+    what = sorted(one.get("what", {}).get("reference", "") for one in entities)
+    asked = [query_of(one).partition(b"\n")[0] for one in entities]
+    policies = [one for agent in event.get("agent", ()) for one in agent.get("policy", ()) if ":jti:" not in one]
+    told = {"what": what, "asked": asked, "ground": json.dumps([event.get("extension"), policies])}
+    return {name: event.get(name) for name in NAMED} | told
+
+
+def query_of(entity: Json) -> bytes:
+    return b64decode(entity.get("query", ""))
+
+
+def is_of_journal(event: Json) -> bool:
+    """Tell whether an event is about reading the events themselves."""
+    return any(b"/AuditEvent?" in query_of(one) for one in event.get("entity", ()))
+
+
+def left(world: World, act: Callable[[], TestResponse]) -> list[Json]:
+    """Do something and return the events that it left."""
+    before = {event["id"] for event in events(world)}
+    answer = act()
+    assert answer.status_code < 400, answer.text
+    return [alike(event) for event in events(world) if event["id"] not in before and not is_of_journal(event)]
