@@ -17,6 +17,7 @@ _METHODS = [
     ("http/pages/patient/journal_lines.py", "python"),
     ("http/pages/patient/notice_texts.py", "python"),
     ("http/pages/patient/audience.py", "python"),
+    ("http/pages/patient/document_filters.py", "python"),
     ("http/pages/patient/document_words.py", "python"),
     ("http/pages/frame/roles.py", "python"),
     ("http/pages/error_pages.py", "python"),

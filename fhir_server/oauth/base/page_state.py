@@ -21,6 +21,8 @@ class Kept(StrEnum):
     """The person from an external provider who is not linked to an account yet, by browser."""
     UPSTREAM_EXIT = "upstream-exit"
     """What ends a session at the external provider, by session."""
+    LAST_VISIT = "last-visit"
+    """When somebody began to look at a space, by person and space."""
 
 
 def new_browser(runtime: Runtime) -> str:

@@ -5,6 +5,7 @@ Source: docs/portal.md; https://hl7.org/fhir/R4/search.html.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from urllib.parse import urlencode
 
 import orjson
@@ -25,10 +26,12 @@ Pairs = Sequence[tuple[str, str]]
 class Page:
     """One page of what was found. beside: what the search includes, by reference.
 
+    since: for each resource, when its present version came, or when the patient could see it first.
     earlier, later: cursors of the neighbouring pages, "" where there is none.
     """
 
     resources: tuple[Json, ...]
+    since: tuple[datetime, ...]
     beside: dict[str, Json]
     earlier: str = ""
     later: str = ""
@@ -50,7 +53,13 @@ def find(caller: Caller, type_: str, pairs: Pairs, cursor: str = "") -> Page:
     found = search.find(served, caller, REGISTRY[type_], replace(wanted, total=False))
     earlier, later = (paging.seal(served.cursor_key, at, binding) if at else "" for at in (found.previous, found.next))
     beside = {item.reference: resource_of(item) for item in found.included}
-    return Page(tuple(resource_of(item) for item in found.shown), beside, earlier, later)
+    since = tuple(_since(item) for item in found.shown)
+    return Page(tuple(resource_of(item) for item in found.shown), since, beside, earlier, later)
+
+
+def _since(shown: Shown) -> datetime:
+    stored = shown.stored
+    return max(stored.last_updated, stored.facts.access.sealed_until or stored.last_updated)
 
 
 def resource_of(shown: Shown) -> Json:

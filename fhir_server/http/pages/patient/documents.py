@@ -11,11 +11,13 @@ from flask import Response, make_response, render_template, request
 from fhir_server.application.reading import read
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.values import Interaction
-from fhir_server.http.pages.frame.asking import find, resource_of
+from fhir_server.http.pages.frame import last_visit
+from fhir_server.http.pages.frame.asking import Page, find, resource_of
 from fhir_server.http.pages.frame.roles import Role
 from fhir_server.http.pages.frame.routes import page
 from fhir_server.http.pages.frame.visits import Visit
 from fhir_server.http.pages.patient.contents import opens
+from fhir_server.http.pages.patient.document_filters import DocumentFilters, classes
 from fhir_server.http.pages.patient.document_words import tell
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY
@@ -30,14 +32,25 @@ _BESIDE = (("_include", "DocumentReference:author"), ("_include", "DocumentRefer
 
 @page(Role.PATIENT, "/documents", READING, AuditedInteraction(Interaction.SEARCH, _DOCUMENT.name))
 def documents(visit: Visit) -> Response:
-    """List the current documents, the newest first."""
-    asked = [("patient", visit.patient), ("status", "current"), ("_sort", "-date"), ("_count", str(A_PAGE)), *_BESIDE]
+    """List the current documents that the filters let through, the newest first, and say which are new."""
+    filters = DocumentFilters.read(request.args)
+    asked = [("patient", visit.patient), ("status", "current"), *filters.pairs, ("_sort", "-date")]
+    asked += [("_count", str(A_PAGE)), *_BESIDE]
     found = find(visit.caller, _DOCUMENT.name, asked, request.args.get("page", ""))
-    told = [tell(document, found.beside) for document in found.resources]
-    links = {
-        name: f"?{urlencode({'page': at})}" for name, at in (("earlier", found.earlier), ("later", found.later)) if at
-    }
-    return make_response(render_template("portal/documents.html", visit=visit, documents=told, links=links))
+    before = last_visit.before_this(visit)
+    told = [
+        (tell(document, found.beside), before is not None and since > before)
+        for document, since in zip(found.resources, found.since, strict=True)
+    ]
+    shown = {"documents": told, "filters": filters, "classes": classes(), "links": _links(filters, found)}
+    status = 422 if filters.problems else 200
+    return make_response(render_template("portal/documents.html", visit=visit, **shown), status)
+
+
+def _links(filters: DocumentFilters, found: Page) -> dict[str, str]:
+    """Return the addresses of the neighbouring pages, with the same filters."""
+    cursors = {"earlier": found.earlier, "later": found.later}
+    return {name: f"?{urlencode([*filters.kept, ('page', at)])}" for name, at in cursors.items() if at}
 
 
 @page(Role.PATIENT, "/documents/<uuid:id_>", READING, AuditedInteraction(Interaction.READ, _DOCUMENT.name))

@@ -16,13 +16,11 @@ from flask import (
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import PatientId
-from fhir_server.application.core import lockdown
 from fhir_server.application.core.enforcement_point import demand_served
-from fhir_server.application.identity.accounts import Grantee, RepresentedPatient
-from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.application.identity.accounts import RepresentedPatient
 from fhir_server.application.reading import read
 from fhir_server.application.reading import search as reading_search
-from fhir_server.domain.audit.audit_event import ON_PAGES, PAGES
+from fhir_server.domain.audit.audit_event import ON_PAGES
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
@@ -31,6 +29,8 @@ from fhir_server.domain.search.criteria import AnyOf, Criterion, NoneOf, Search
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.http.fhir import paging
 from fhir_server.http.pages.base import demonstration, site
+from fhir_server.http.pages.frame.roles import Role
+from fhir_server.http.pages.frame.visits import PAGE, begin, of_patient
 from fhir_server.http.pages.patient import journal_lines
 from fhir_server.http.pages.patient.notice_texts import NoticeInWords, tell
 from fhir_server.http.pages.sign_in.frame import current_session
@@ -46,7 +46,6 @@ WITHDRAWN = 5
 _JOURNAL = "pages/journal.html"
 _LOOK = AuditedInteraction(Interaction.SEARCH, "AuditEvent", query="GET /journal/AuditEvent")
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
-_PAGE = Client(PAGES, "Habilis", ClientKind.PATIENT_APP)
 _READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/DocumentReference.rs")
 
 _CONTESTING = Scopes.parse("patient/Consent.cru patient/Communication.rs patient/AuditEvent.rs")
@@ -111,25 +110,24 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalR
         return None
     represented = session.account.represented_patient(PatientId(key)) if session else None
     if session and represented:
-        return JournalReader(reading_as(session, represented), key, session.csrf)
+        visit = begin(Role.PATIENT, session, _READING, {"patient": key})
+        return JournalReader(visit.caller, key, session.csrf)
     if demo is None or key not in dict(choices):
         abort(404)
     person = next(person for person in demo["people"] if person["key"] == key)
     bearer = f"Bearer {demo['tokens'][person['reader']]}"
     caller = caller_of(runtime(), bearer, origin())
-    return JournalReader(caller.through(_PAGE.id, _PAGE.name), key)
+    return JournalReader(caller.through(PAGE.id, PAGE.name), key)
 
 
 def acting_as(session: Session, represented: RepresentedPatient) -> Caller:
     """Return a signed-in person as the caller of this request, who may contest what stands on these pages."""
-    granted = Grantee(_PAGE, session.account, launch_patient=represented.patient).on_page(session.id)
-    return Caller.of_page(granted, _CONTESTING, origin(), in_lockdown=lockdown.find(runtime()) is not None)
+    return of_patient(session, _CONTESTING, represented.patient).caller
 
 
 def reading_as(session: Session, represented: RepresentedPatient) -> Caller:
     """Return a signed-in person as the caller of this request, who may only read."""
-    granted = Grantee(_PAGE, session.account, launch_patient=represented.patient).on_page(session.id)
-    return Caller.of_page(granted, _READING, origin(), in_lockdown=lockdown.find(runtime()) is not None)
+    return of_patient(session, _READING, represented.patient).caller
 
 
 def _wanted(reader: JournalReader) -> reading_search.Wanted:
