@@ -9,7 +9,7 @@ from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.schema import INDEXES
-from fhir_server.adapters.sqlite import schema, tables
+from fhir_server.adapters.sqlite import joins, schema, tables
 from fhir_server.application.core.access import KnownFilters
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, DateIs, Place, Search
@@ -18,6 +18,7 @@ from tests.engines import MongoEngine
 HASHES = Hashes(b"k" * 32)
 SEEN = Visibility("p", (Clause(frozenset({"a", "b"}), closed_by=Mark.MASQUE_PS), Clause(owned_by=frozenset({"x"}))))
 TYPE = AnyOf(frozenset({"type|s|a"}))
+MANY = AnyOf(frozenset(f"target|ref|List/{number}" for number in range(100)))
 DATE = DateIs("date", (("ge", (1, 2)),))
 LATER = Place(1, "i")
 
@@ -44,6 +45,10 @@ STATEMENTS = {
     "next page of traces": page("AuditEvent", DATE, after=LATER),
     "total": total("DocumentReference"),
     "total of lists": total("List", TYPE),
+    "a step of a chain": tables.matching(Search("List", (TYPE,)), SEEN, HASHES, 100),
+    "page of what refers to many": page("Provenance", MANY),
+    "total of what refers to many": total("Provenance", MANY),
+    "total by ids": total("DocumentReference", ids=frozenset({"i", "j"})),
     "total of traces": total("AuditEvent"),
     "which of these": tables.seen_among("DocumentReference", frozenset({"i", "j"}), SEEN),
     "who has this identifier": tables.having("Patient", [b"12345678"], 2),
@@ -62,6 +67,7 @@ DERIVED = ("m", "named", "json_each", "(subquery")
 def connection():
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
         schema.apply_schema(opened)
+        joins.register(opened)
         yield opened
 
 
