@@ -127,21 +127,19 @@ def _settled(work: UnitOfWork, writes: list[Entry]) -> Iterator[Entry]:
 
 
 def _settle(work: UnitOfWork, entry: Entry) -> WriteRequest | None:
-    """Settle one write by criteria; a deletion that nothing meets is audited in the space in which this entry looked.
+    """Settle one write by criteria; what nothing meets is audited in the space in which this entry looked, if any.
 
     The space of an earlier entry must not get that event: it would tell its holder what is in no other space.
     Raises: as `handlers.settled_by_match`.
     """
     patient, refused = work.patient, work.refused
     work.patient, work.refused = None, False
-    try:
-        settled = handlers.settled_by_match(work, _request(work, entry, ""))
-        if settled is None:
-            handlers.trace_nothing(work)
-        return settled
-    finally:
-        if work.patient is None:
-            work.patient, work.refused = patient, work.refused or refused
+    settled = handlers.settled_by_match(work, _request(work, entry, ""))
+    if settled is None:
+        handlers.trace_nothing(work)
+    if work.patient is None:
+        work.patient, work.refused = patient, work.refused or refused
+    return settled
 
 
 def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:

@@ -15,13 +15,13 @@ from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Grade, Mark, PatientId, Proof, RequesterKind
-from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
+from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, left_open, recorded_by
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.core.write_request import WriteRequest, demand_match
 from fhir_server.application.directory import professionals
 from fhir_server.application.identity import clients
 from fhir_server.application.reading import conditional
@@ -74,7 +74,7 @@ def change(work: UnitOfWork, request: WriteRequest) -> Written:
     _demand_admission_system(work)
     demand_minimal(request.resource, request.expression)
     before = _find(work, request)
-    unit_of_work.demand_match(request.if_match, before, knows_marks=False)
+    demand_match(request.if_match, before, knows_marks=False)
     if _patient_of(work, request) != before.facts.access.compartment:
         raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", request.at("subject"))
     after = _stored(work, request, before.id, work.next_version(before))

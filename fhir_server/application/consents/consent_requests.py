@@ -18,11 +18,11 @@ from fhir_server.application.consents.recording import (
     note_documents,
     plan_choice,
 )
-from fhir_server.application.core import smart_scopes, unit_of_work
+from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import NOTHING_SEEN
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest
+from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest, demand_match
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
 from fhir_server.domain import conditional_requests, references
@@ -98,7 +98,7 @@ def _seen_to_create(work: UnitOfWork, patient: PatientId) -> Filters:
 
 def _plan_change(work: UnitOfWork, before: Stored, request: WriteRequest) -> Written:
     note_documents(work, request.resource)
-    unit_of_work.demand_match(request.if_match, before, knows_marks=False)
+    demand_match(request.if_match, before, knows_marks=False)
     patient, root = before.facts.access.compartment, request.expression
     if _named_patient(work, request) != patient:
         raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{root}.patient")

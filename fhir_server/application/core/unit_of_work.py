@@ -17,6 +17,7 @@ from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.ceilings import reached
 from fhir_server.application.core.ceilings.counted import CountedAccess
+from fhir_server.application.core.ceilings.tallies import Tally
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import (
     HIDDEN_FROM_GUARDIANS,
@@ -30,7 +31,7 @@ from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.shown import Shown, visible_bodies
 from fhir_server.application.core.system_views import ReadingReason, recorded_by
 from fhir_server.deadline import demand_time
-from fhir_server.domain import bodies, record_codec
+from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
@@ -186,6 +187,7 @@ class UnitOfWork(CountedAccess):
         found = self.snapshot.read(type_, id_, filters)
         if found is None:
             return None
+        self.seen.add(found.facts.access.compartment)
         self.stamp = self.runtime.stamps.after(found.last_updated, self.stamp)
         return self.latest(found)
 
@@ -340,10 +342,22 @@ def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
 
 
 def _append(work: UnitOfWork) -> None:
-    tallies = work.outside_care(())
-    if work.traces or any(tallies.values()):
-        demand_time()
-        reached.commit(work, Change(tuple(work.traces)), tallies)
+    """Store the audit events of work that failed, with what it has looked up and the spaces that it has seen.
+
+    Its answer tells something of what it saw, so this counts like a read; nothing counts of what is hidden or unknown.
+    Raises: as `reached.commit`; Problem(CONSENT_REQUIRED) when the caller's declarations are suspended.
+    """
+    entered = work.newly_seen({patient: one.record for patient, one in work.met.items()})
+    spaces = tuple(SpaceWrite(one, work.met[one].space.revision, record_codec.dump(entered[one])) for one in entered)
+    tallies = work.outside_care(()) | {Tally.SPACES: len(spaces)}
+    if not work.traces and not any(tallies.values()):
+        return
+    demand_time()
+    change = Change(tuple(work.traces))
+    try:
+        reached.commit(work, replace(change, spaces=spaces), tallies)
+    except StoreConflict:  # a space has changed meanwhile: the entry is counted and leaves no mark
+        reached.commit(work, change, tallies)
 
 
 def _meet_holder(work: UnitOfWork, claim: str) -> None:
@@ -376,19 +390,6 @@ def _as_written(write: Write) -> Write:
     if write.after.deleted or write.after.version != write.expected[0]:
         return write
     return replace(write, after=replace(write.after, body=b""))
-
-
-def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
-    """Compare an If-Match header with the version that this caller sees; "" demands nothing.
-
-    Raises: Problem(VERSION_CONFLICT).
-    """
-    if not if_match.strip() or if_match.strip() == "*":
-        return
-    current = bodies.version_id(stored, knows_marks=knows_marks)
-    wanted = {item.strip().removeprefix("W/").strip('"') for item in if_match.split(",")}
-    if current not in wanted:
-        raise Problem(Category.VERSION_CONFLICT)
 
 
 def is_registry_operator(work: UnitOfWork, patient: PatientId) -> bool:

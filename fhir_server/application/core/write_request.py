@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fhir_server.domain import conditional_requests
+from fhir_server.domain import bodies, conditional_requests
 from fhir_server.domain.conditional_requests import Criteria
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 from fhir_server.r4.patch import Patch
 from fhir_server.registry import Interaction, ResourceType
@@ -62,3 +64,16 @@ class WriteRequest:
     def at(self, element: str) -> str:
         """Return the FHIRPath expression of an element in the request."""
         return f"{self.expression}.{element}"
+
+
+def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
+    """Compare an If-Match header with the version that this caller sees; "" demands nothing.
+
+    Raises: Problem(VERSION_CONFLICT).
+    """
+    if not if_match.strip() or if_match.strip() == "*":
+        return
+    current = bodies.version_id(stored, knows_marks=knows_marks)
+    wanted = {item.strip().removeprefix("W/").strip('"') for item in if_match.split(",")}
+    if current not in wanted:
+        raise Problem(Category.VERSION_CONFLICT)

@@ -13,14 +13,14 @@ import orjson
 
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
-from fhir_server.application.core import smart_scopes, unit_of_work
+from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, KnownFilters, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out, is_registry_operator
-from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest
+from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest, demand_match
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
 from fhir_server.application.spaces import lifecycle
@@ -89,7 +89,7 @@ def change_identity(work: UnitOfWork, request: WriteRequest) -> Written:
     before, opened = find(work, row, request.id, "u")
     _demand_somebody(request)
     _demand_no_patient(request)
-    unit_of_work.demand_match(request.if_match, before, knows_marks=False)
+    demand_match(request.if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
     if row.patient_path == "patient" and _patient_of(work, request, request.id) != patient:
         raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", request.at("patient"))

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import orjson
 
 from consent_rules.vocabulary import Action, Mark, PatientId, RequesterKind
-from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
+from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.access import NOTHING_SEEN, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import is_confidential_failure
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest
+from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest, demand_match
 from fhir_server.application.documents.hiding_and_withdrawal import (
     ARCHIVED,
     EXTENSIONS,
@@ -61,7 +61,7 @@ def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
         work.carries_confidential()
     patient, limits = space_of(work, id_)
     document = seen(work, id_, open_unnamed(work, patient, Action.CHANGE_MARKS), limits)
-    unit_of_work.demand_match(request.if_match, document.stored, knows_marks=document.knows_marks)
+    demand_match(request.if_match, document.stored, knows_marks=document.knows_marks)
     wanted = _patched(document, change)
     _refuse_other_elements(document.seen, wanted)
     marks = _wanted_marks(document, wanted, change)
@@ -203,7 +203,7 @@ def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
             work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
         return
     knows_marks = filters.of(before.type).knows_marks(before.facts.access)
-    unit_of_work.demand_match(request.if_match, before, knows_marks=knows_marks)
+    demand_match(request.if_match, before, knows_marks=knows_marks)
     Withdraw().plan(work, before)
     work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",))
     notices_owed.of_documents(work, EventKind.DOCUMENT_WITHDRAWN, (work.latest(before),))

@@ -26,6 +26,7 @@ class CountedAccess(Access):
         declares (a professional's word alone) counts as one entry. emergencies: how many spaces are opened in an
         emergency.
     admissions: how many patients come into the care of the caller's establishment.
+    seen: patients of whose space the write has read a resource that the caller may see.
     opened_on_words: how many spaces the write newly enters on declarations, once it is planned.
     """
 
@@ -33,6 +34,7 @@ class CountedAccess(Access):
     words: dict[PatientId, datetime] = field(default_factory=dict)
     emergencies: int = 0
     admissions: int = 0
+    seen: set[PatientId] = field(default_factory=set)
     opened_on_words: int = 0
 
     def note_opened(self, opened: Opened) -> None:
@@ -48,19 +50,29 @@ class CountedAccess(Access):
             self.words[self.entered.patient] = entries.end_of_word(self, words)
 
     def newly_entered(self, states: Mapping[PatientId, RecordState]) -> dict[PatientId, RecordState]:
-        """Return the marked state of each space that the work newly enters on a declaration. states: as planned.
+        """Return the marked state of each of these spaces that the work newly enters on a declaration.
 
+        states: of the spaces, as planned.
         Raises: Problem(CONSENT_REQUIRED) when the caller's declarations are suspended.
         """
         found = {
             patient: entries.marked(self, states[patient], until)
             for patient, until in self._on_a_word().items()
-            if entries.is_new(self, states[patient])
+            if patient in states and entries.is_new(self, states[patient])
         }
         if found:
             reached.demand_trusted(self, self.outside_care(()).get(Tally.IDENTITIES, 0))
         self.opened_on_words = len(found)
         return found
+
+    def newly_seen(self, states: Mapping[PatientId, RecordState]) -> dict[PatientId, RecordState]:
+        """Return the marked state of each space newly entered on a declaration of which a failed work saw something.
+
+        states: of the spaces entered. What the work itself would have declared is not stored, and not counted.
+        Raises: as `newly_entered`.
+        """
+        self.words.clear()
+        return self.newly_entered({patient: states[patient] for patient in self.seen if patient in states})
 
     def counted(self, writes: Iterable[Write]) -> dict[Tally, int]:
         """Return all that the work counts. writes: of the work."""
