@@ -90,18 +90,29 @@ class _DuplicateMember(ValueError):
 
 
 def demand_few_values(text: bytes) -> None:
-    """Count the values of a JSON text before any of them is built.
+    """Count the values of a JSON text before any of them is built; nothing of the text is copied.
 
     Raises: Problem(TOO_LARGE).
     """
     most = limits.in_force().members
-    if len(text) > most and _separators(text) > most and _separators(_STRING.sub(b"", text)) > most:
+    if len(text) > most and _separators(text, 0, len(text)) > most and _holds_more(text, most):
         raise Problem.of(Category.TOO_LARGE, f"a body holds at most {most} values", code="too-many-values")
 
 
-def _separators(text: bytes) -> int:
-    """Return the most values that a JSON text can hold; separators inside strings count too."""
-    return text.count(b",") + text.count(b"{") + text.count(b"[")
+def _holds_more(text: bytes, most: int) -> bool:
+    """Tell whether a JSON text has more separators than this outside its strings, or more strings than they allow."""
+    found = end = 0
+    for number, string in enumerate(_STRING.finditer(text)):
+        found += _separators(text, end, string.start())
+        end = string.end()
+        if found > most or number > 2 * most:
+            return True
+    return found + _separators(text, end, len(text)) > most
+
+
+def _separators(text: bytes, start: int, end: int) -> int:
+    """Return how many separators a part of a JSON text has, which is the most values that it can begin."""
+    return text.count(b",", start, end) + text.count(b"{", start, end) + text.count(b"[", start, end)
 
 
 def _members(most: int, pairs: list[tuple[str, Any]]) -> Json:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 from contextlib import contextmanager
 from types import FrameType
 
@@ -102,6 +103,22 @@ def test_extensions_of_repeated_xml_elements_stay_beside_their_values():
 def test_a_body_of_more_values_than_allowed_is_refused_before_it_is_built(media_type, body):
     problem = refused(lambda: parse(body, media_type, "Patient"))
     assert (problem.category, problem.issues[0].code) == (Category.TOO_LARGE, "too-many-values")
+
+
+def test_counting_values_copies_nothing():
+    """A body of many short texts once made the count hold thirty times what was sent."""
+    body = b'{"extension":[' + b'{"url":"x"},' * 250_000 + b"{}]}"
+    tracemalloc.start()
+    try:
+        assert refused(lambda: load_json(body)).category is Category.TOO_LARGE
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_body_of_quotation_marks_is_refused_before_all_are_counted():
+    body = b'"' * 2_000_000 + b"," * 200_001
+    assert refused(lambda: load_json(body)).category is Category.TOO_LARGE
 
 
 def test_separators_inside_a_text_are_no_values():

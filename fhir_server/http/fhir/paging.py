@@ -9,8 +9,6 @@ query are associated data, so that a cursor does not open for another caller or 
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
-from urllib.parse import urlencode
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -44,14 +42,6 @@ def unseal(key: bytes, cursor: str, bound_to: str) -> Place:
     except (ValueError, IndexError, InvalidTag) as error:
         text = "`_page` is not a page of this search for this caller"
         raise Problem.of(Category.MALFORMED, text, code="page") from error
-
-
-def query_of(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the query of a link; a comma stays as it is, so that a reader who decodes nothing sees the values apart.
-
-    Source: RFC 3986 3.4; HAPI's validator compares `_type` of a self link as it is written.
-    """
-    return urlencode([*pairs], safe=",")
 
 
 def _opened(plain: bytes) -> Place:

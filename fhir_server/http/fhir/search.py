@@ -149,7 +149,7 @@ def self_url(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> s
 
 def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]) -> str:
     told = sealed_numbers.sealed(served.cursor_key, caller.granted.id, parsed.type, parsed.used)
-    return f"{served.fhir_base}/{parsed.type}?{paging.query_of([*told, *more])}"
+    return f"{served.fhir_base}/{parsed.type}?{rendering.query_of([*told, *more])}"
 
 
 def _as_told(parsed: Parsed, found: Found) -> Parsed:

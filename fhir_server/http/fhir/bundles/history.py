@@ -84,7 +84,7 @@ def _answer(path: str, read: Read, *, names_patient: bool = False) -> Response:
 
 
 def _url(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    return f"{address}?{paging.query_of(pairs)}" if pairs else address
+    return f"{address}?{rendering.query_of(pairs)}" if pairs else address
 
 
 def _asked(fhir_base: str, *, names_patient: bool) -> _Asked:

@@ -15,7 +15,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import dates
 from fhir_server.domain.search.criteria import Place
-from fhir_server.http.fhir import paging
+from fhir_server.http.fhir import paging, rendering
 from fhir_server.http.fhir.operations.model import Arguments
 from fhir_server.http.fhir.search_query import DEFAULT_COUNT, MAX_COUNT
 
@@ -56,10 +56,10 @@ def sent(asked: Pairs) -> str:
 
 def links(runtime: Runtime, caller: Caller, url: str, asked: Pairs, following: Step | None) -> Pairs:
     """Return the links of a page, as (relation, URL). url: of the operation. asked: its parameters, in one spelling."""
-    told = [("self", f"{url}?{paging.query_of(asked)}")]
+    told = [("self", f"{url}?{rendering.query_of(asked)}")]
     if following:
         cursor = paging.seal(runtime.cursor_key, following.after or _BEGINNING, _bound(caller, url, asked, following))
-        told.append(("next", f"{url}?{paging.query_of([*asked, ('_page', cursor)])}"))
+        told.append(("next", f"{url}?{rendering.query_of([*asked, ('_page', cursor)])}"))
     return told
 
 

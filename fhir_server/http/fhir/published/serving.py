@@ -65,10 +65,10 @@ def found_among(row: ResourceType, resources: Callable[[], Sequence[Stored]], bo
     limit = 0 if parsed.only_count else parsed.count
     page = tuple(Shown(one, knows_marks=False) for one in matches[start : start + limit])
     url = f"{served.fhir_base}/{row.name}?"
-    links = [("self", url + paging.query_of(parsed.used))]
+    links = [("self", url + rendering.query_of(parsed.used))]
     if limit and start + limit < len(matches):
         cursor = paging.seal(served.cursor_key, Place(start + limit, _NOWHERE), bound)
-        links.append(("next", url + paging.query_of([*parsed.used, ("_page", cursor)])))
+        links.append(("next", url + rendering.query_of([*parsed.used, ("_page", cursor)])))
     total = len(matches) if parsed.total or parsed.only_count else None
     notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
     found = Found(page, total, None, None)
