@@ -181,3 +181,11 @@ def test_a_stranger_sends_no_more_than_the_parameters_can_be(web):
     parts = [{"name": "url", "valueUri": KINDS}, {"name": "codeableConcept", "valueCodeableConcept": {"coding": many}}]
     body = {"resourceType": "Parameters", "parameter": parts}
     assert web.post("/fhir/ValueSet/$validate-code", json=body, content_type="application/fhir+json").status_code == 413
+
+
+@pytest.mark.parametrize("path", ["CodeSystem/$validate-code", "ValueSet/$validate-code"])
+def test_a_concept_cannot_be_sent_in_a_url(web, path):
+    """R4 lets simple types alone into a URL; generated requests met a 500 here."""
+    answer = asked(web, path, url=KINDS, codeableConcept="x")
+    assert answer.status_code == 400
+    assert "`codeableConcept` takes a CodeableConcept" in answer.get_data(as_text=True)

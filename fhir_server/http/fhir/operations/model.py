@@ -161,7 +161,10 @@ def _one(type_: ParameterType) -> str:
 
 
 def _of_text(wanted: Parameter, text: str) -> Any:  # noqa: ANN401 - a JSON value, None for what is none
-    """Return the value of a parameter of a URL: a Coding as `system|code`, any other value as R4 writes it."""
+    """Return the value of a parameter of a URL: a Coding as `system|code`, a primitive as R4 writes it.
+
+    Source: https://hl7.org/fhir/R4/operations.html#executing (only simple types go into a URL).
+    """
     match wanted.type:
         case "integer":
             return int(text) if re.fullmatch(r"-?\d{1,9}", text, re.ASCII) else None
@@ -170,6 +173,8 @@ def _of_text(wanted: Parameter, text: str) -> Any:  # noqa: ANN401 - a JSON valu
         case "Coding":
             system, bar, code = text.rpartition("|")
             return {"code": code} | ({"system": system} if bar else {}) if code else None
+        case "CodeableConcept" | "Reference":
+            return None
         case _:
             return text if VALUES.get(wanted.type) else None
 
