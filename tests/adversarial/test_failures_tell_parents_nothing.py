@@ -215,6 +215,14 @@ def beside_its_content(world: World, name):
     return lambda: world.send("chu-ehr", "POST", "/DocumentReference", document)
 
 
+def with_its_content(world: World, name):
+    bundle = world.bundle(world.filing(patient="ines"))
+    bundle["entry"] = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Binary"]
+    attachment = bundle["entry"][1]["resource"]["content"][0]["attachment"]
+    attachment["url"] = f"{world.runtime.fhir_base}{content(world, world.ids[name])}"
+    return lambda: world.send("chu-ehr", "POST", "", bundle)
+
+
 def agreement_from(world: World, name):
     said = world.consent("zoe") | {"patient": {"reference": f"Patient/{world.ids['ines']}"}}
     said["sourceReference"] = {"reference": f"DocumentReference/{world.ids[name]}"}
@@ -252,6 +260,7 @@ CHANGES = {
     "writes down an agreement from its number": agreement_from_its_number,
     "files its number anew": anew,
     "files something beside its content": beside_its_content,
+    "files something with its content": with_its_content,
     "writes down an agreement that it is the source of": agreement_from,
     "replaces it": replacing,
     "patches it in a batch": lambda world, name: (

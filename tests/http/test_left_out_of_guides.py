@@ -12,6 +12,12 @@ COMMUNITY = {
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-simplified-publish"
 
 
+@pytest.mark.parametrize("handling", ["strict", "lenient"])
+def test_distances_are_refused_with_the_reason(shared_world: World, handling):
+    answer = shared_world.get("martin", "/Location?near=45.9|6.1|10|km", Prefer=f"handling={handling}")
+    assert "computes no distances" in answer.get_json()["issue"][0]["details"]["text"]
+
+
 @pytest.mark.parametrize("name", ["homeCommunityId", "targetCommunityIdList", "author.family:contains"])
 @pytest.mark.parametrize("handling", ["strict", "lenient"])
 def test_a_parameter_that_would_change_the_answer_is_refused_by_its_name(shared_world: World, name, handling):

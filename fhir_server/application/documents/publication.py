@@ -24,7 +24,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, translator
 from fhir_server.domain.documents.security_labels import split_marks
-from fhir_server.domain.documents.submission import Item, Submission, unique_id
+from fhir_server.domain.documents.submission import Item, Submission, attachment_of, unique_id
 from fhir_server.domain.documents.submission_reading import read, read_simplified
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Interaction, Json
@@ -172,6 +172,7 @@ def _note_secrets(work: UnitOfWork, submission: Submission) -> None:
     base = work.runtime.fhir_base
     literals = [reference["reference"] for item in items for _, reference in item.references]
     literals += [item.url for item in (*submission.supersedes, *submission.folder_updates)]
+    literals += [str(attachment_of(document.item.resource).get("url", "")) for document in submission.documents]
     targets = (references.split(literal, base) for literal in literals)
     work.names(*("/".join(target) for target in targets if target and target[0] in _NAMED))
 

@@ -32,7 +32,7 @@ _ELEMENTS = "_elements"
 _UNNAMED = frozenset({AccessRule.IDENTITY, AccessRule.DIRECTORY, AccessRule.PUBLIC, AccessRule.OWNER})
 """The rules of types whose searches name no patient."""
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
-_NEVER_IGNORED = frozenset({HAS, LIST, "_security", "near"})
+_NEVER_IGNORED = frozenset({HAS, LIST, "_security"})
 """Parameters that restrict a search: if the server ignored one, the answer would hold more than was asked for."""
 _REFUSED = {
     "_text": "bodies are sealed, and there is no index of narratives",
@@ -41,6 +41,7 @@ _REFUSED = {
     "_query": "this server has no named queries; its operations are in the CapabilityStatement",
     "_contained": "a contained resource is found with the resource that contains it",
     "_containedType": "a contained resource is found with the resource that contains it",
+    "near": "the server computes no distances",
     "homeCommunityId": "this server is one community; a gateway would answer for others",
     "targetCommunityIdList": "this server is one community; a gateway would answer for others",
 }
