@@ -3,8 +3,9 @@
 Each entry of a batch or transaction counts as a request. A token sends few requests in one second; the entries of a
 Bundle and the searches of an export count by the minute alone, because they arrive together.
 These buckets keep one caller from taking the time of all others; what must be exact is counted in the store.
-Emergencies are never refused here; health, pages and sign-in are not counted here. When there are too many buckets, the
-one that has been unused for the longest time is dropped, so that memory is bounded.
+Emergencies are never refused here. Health, sign-in and public pages are not counted here; a page of somebody who is
+signed in counts for the session alone, because all people share the client of our pages. When there are too many
+buckets, the one that has been unused for the longest time is dropped, so that memory is bounded.
 Source: RFC 6585 4; docs/adr/0084-what-is-counted-and-what-follows.md (V10), docs/adr/0132-entries-count-as-requests.md.
 """
 
@@ -43,6 +44,17 @@ def demand(caller: Caller, usual: Ceilings) -> None:
     ceilings = caller.supervision.ceilings_of(caller.requester, usual)
     _demand(store, f"token {caller.token_id}", ceilings.requests_a_minute, ceilings.requests_a_second)
     _demand_in_a_minute(store, caller, ceilings, 1)
+
+
+def demand_of_session(caller: Caller, usual: Ceilings) -> None:
+    """Count a request of a person on our pages, by the session that stands for a token there.
+
+    Raises: Problem(TOO_MANY) with the seconds until the next request is served.
+    """
+    store = current_app.extensions.get(_EXTENSION)
+    if store is not None:
+        _demand(store, f"token {caller.token_id}", usual.requests_a_minute, usual.requests_a_second)
+        _demand(store, f"minute of token {caller.token_id}", usual.requests_a_minute, usual.requests_a_minute)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ import pytest
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import read, search
+from tests.adversarial.test_two_worlds import on_mongodb
 from tests.adversarial.two_worlds import KINDS, Side, alike, sides
 from tests.pages.visitors import Visitor, an_account
 
+__all__ = ["on_mongodb"]
 _CSRF = re.compile(r'name="csrf" value="[^"]+"')
 _HEADERS = ("Content-Type", "Content-Security-Policy", "Content-Length")
 AT_PATIENTS_SIDE = [kind for kind in KINDS if kind.blind[0] in ("marc", "camille")]
@@ -19,6 +21,7 @@ PAGES = (
     "/documents",
     "/documents?class=10&hidden=1&from=2020-01-01&words=cr",
     "/documents/{plain}",
+    "/people",
     "/documents/{plain}/audience",
     "/documents/{%s}/audience",
     "/documents/{%s}",
@@ -76,6 +79,13 @@ def differing(pair: tuple[Side, Side], who: str, pages: tuple[str, ...]) -> list
 @pytest.mark.parametrize("kind", AT_PATIENTS_SIDE, ids=lambda kind: kind.name)
 def test_no_page_depends_on_a_secret(tmp_path, kind):
     with sides(tmp_path, kind) as pair:
+        assert differing(pair, kind.blind[0], PAGES + FORMS + PAGES[:1]) == []
+
+
+@pytest.mark.mongo
+def test_on_mongodb_too_no_page_depends_on_a_secret(tmp_path, request):
+    kind = AT_PATIENTS_SIDE[0]
+    with sides(tmp_path, kind, request.getfixturevalue("on_mongodb")) as pair:
         assert differing(pair, kind.blind[0], PAGES + FORMS + PAGES[:1]) == []
 
 

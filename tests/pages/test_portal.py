@@ -103,6 +103,15 @@ def test_hiding_is_seen_before_it_is_done_and_undone_after(camille):
     expect(camille.get_by_role("button", name=re.compile("Le masquer|Hide it"))).to_be_visible()
 
 
+def test_a_team_is_blocked_and_let_in_again(camille):
+    camille.get_by_role("link", name=re.compile("^(Personnes|People)$")).click()
+    sound(camille)
+    camille.get_by_role("button", name=re.compile("^(Bloquer|Block) .*CHU-A")).first.click()
+    sound(camille)
+    camille.get_by_role("status").get_by_role("button").click()
+    assert camille.get_by_role("button", name=re.compile("Mettre fin au blocage|End the block")).count() <= 1
+
+
 def test_filters_are_chosen_seen_and_removed(camille):
     camille.get_by_label(re.compile("^(Classe|Class)$")).select_option("42")
     camille.get_by_role("button", name=re.compile("^(Chercher|Find)$")).click()

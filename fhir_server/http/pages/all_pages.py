@@ -7,7 +7,7 @@ from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
-from fhir_server.http.pages.patient import audience, contents, contesting, documents, journal, one_notice
+from fhir_server.http.pages.patient import audience, contents, contesting, documents, journal, one_notice, people
 from fhir_server.http.pages.public import home, transparency
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
@@ -19,6 +19,7 @@ PAGE_MODULES = (
     start,
     documents,
     audience,
+    people,
     contents,
     journal,
     contesting,

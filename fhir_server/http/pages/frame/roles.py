@@ -37,6 +37,7 @@ PREFIXES: Mapping[Role, str] = {Role.PATIENT: "/account/spaces/<uuid:patient>"}
 NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
     Role.PATIENT: (
         Item("portal.documents", lazy_gettext("Documents")),
+        Item("portal.people", lazy_gettext("People")),
         Item("pages.journal", lazy_gettext("Journal"), names="person"),
         Item("oauth_pages.apps", lazy_gettext("Apps"), names=""),
     )

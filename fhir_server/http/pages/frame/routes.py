@@ -1,6 +1,7 @@
 """The only way to add a page or a form of a signed-in person: `page` and `form`.
 
-Both check the session, the role and the patient of the address, and lockdown, before the view runs. A form takes a POST
+Both check the session, the role and the patient of the address, lockdown, and the limit of requests, before the view
+runs. A form takes a POST
 from a page of this server alone, with the token of the session, and answers with a redirect to a page.
 Source: OWASP ASVS 5.0, V3.5 (requests across sites) and V7; https://www.w3.org/TR/fetch-metadata/.
 """
@@ -14,6 +15,7 @@ from flask import Blueprint, Response, abort, make_response, redirect, url_for
 from consent_rules.scopes import Scopes
 from fhir_server.application.core.enforcement_point import demand_served
 from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.http import request_rates
 from fhir_server.http.oauth import forms
 from fhir_server.http.pages.base import lock_down
 from fhir_server.http.pages.frame.roles import PREFIXES, Role
@@ -91,8 +93,10 @@ def back_to(address: str) -> Response:
 
 
 def _served(visit: Visit, asks: AuditedInteraction) -> Visit:
-    """Return the visit unless a lockdown refuses it before anything is read."""
-    demand_served(runtime(), visit.caller, visit.patient, asks)
+    """Return the visit unless a lockdown or the limit of requests refuses it before anything is read."""
+    served = runtime()
+    demand_served(served, visit.caller, visit.patient, asks)
+    request_rates.demand_of_session(visit.caller, served.profile.ceilings)
     return visit
 
 
