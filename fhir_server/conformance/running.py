@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fhir_server.conformance import audit, documents, rest, searching, smart
+from fhir_server.conformance import audit, documents, rest, searching, smart, subscribing
 from fhir_server.conformance.exchange import Answer, Request, Unreachable
 from fhir_server.conformance.requirement import Broken, Guide, NotApplicable, Probe, Requirement, Target
 
-GUIDES: tuple[Guide, ...] = (rest.GUIDE, searching.GUIDE, smart.GUIDE, documents.GUIDE, audit.GUIDE)
+GUIDES: tuple[Guide, ...] = (rest.GUIDE, searching.GUIDE, smart.GUIDE, documents.GUIDE, audit.GUIDE, subscribing.GUIDE)
 """The guides, in the order in which they are asked."""
 
 

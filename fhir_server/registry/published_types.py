@@ -10,7 +10,7 @@ FHIR Documents Publish Option.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fhir_server.registry.model import AccessRule, Interaction, ResourceType
+from fhir_server.registry.model import AccessRule, Interaction, ResourceType, Words
 from fhir_server.registry.resource_types import with_search
 
 _PUBLIC = frozenset({Interaction.READ, Interaction.SEARCH})
@@ -25,6 +25,13 @@ _ROWS = (
         "the rules use (`fragment`).",
     ),
     ResourceType("ValueSet", AccessRule.PUBLIC, _PUBLIC),
+    ResourceType(
+        "Basic",
+        AccessRule.PUBLIC,
+        _PUBLIC,
+        transactions={Interaction.SEARCH: "ITI-114"},
+        documentation="The topics of subscriptions, with the code `SubscriptionTopic`, and nothing else.",
+    ),
     ResourceType(
         "StructureDefinition",
         AccessRule.PUBLIC,
@@ -51,6 +58,10 @@ _OWNED = ResourceType(
     AccessRule.OWNER,
     frozenset({Interaction.READ, Interaction.CREATE, Interaction.UPDATE, Interaction.DELETE, Interaction.SEARCH}),
     profiles=("http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription",),
+    words={
+        "en": Words("a subscription", "of a subscription", "the subscriptions", "notifications of what is new"),
+        "fr": Words("un abonnement", "d’un abonnement", "les abonnements", "l’envoi de notifications"),
+    },
     transactions={Interaction.CREATE: "ITI-110", Interaction.SEARCH: "ITI-113"},
     unconditional=True,
     documentation="A client sees its own subscriptions. An update ends one (`off`) or begins it anew (`requested`). "

@@ -18,6 +18,7 @@ from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.surroundings import Ports
 from tests.adversarial.test_two_worlds import on_mongodb, told_apart  # noqa: F401 - a fixture
 from tests.adversarial.two_worlds import KINDS, Kind, Side, sides
+from tests.holds import holds
 from tests.http.exports import ask, exported, files, manifest, planned
 
 HIDDEN = KINDS[-1]
@@ -68,6 +69,7 @@ def opened(request: pytest.FixtureRequest) -> Callable[[Path], Ports] | None:
 STORES = pytest.mark.parametrize("opened", ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)], indirect=True)
 
 
+@holds("AC15")
 @STORES
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_whom_a_secret_is_kept_from_exports_the_same_in_both_worlds(tmp_path, kind, opened):

@@ -20,11 +20,13 @@ from fhir_server.ports.surroundings import Ports
 from tests.adversarial.asked.subscriptions import BY_SUBSCRIPTION, TOPICS_ASKED
 from tests.adversarial.test_two_worlds import on_mongodb  # noqa: F401 - a fixture
 from tests.adversarial.two_worlds import KINDS, Kind, Side, sides
+from tests.holds import holds
 from tests.http.subscriptions import Endpoint, app_of, listening, subscribe, subscription, work
 
 HIDDEN = KINDS[-1]
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MORE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)|127\.0\.0\.1:\d+")
+_TIME = re.compile(r"\d\d/\d\d/\d{4} à \d\d:\d\d:\d\d")
 STORES = pytest.mark.parametrize("opened", ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)], indirect=True)
 
 
@@ -37,7 +39,7 @@ def plain(text: str) -> str:
     """Return a text without what differs by chance: ids by their order, instants, ports."""
     order: dict[str, str] = {}
     versions = re.sub(r'"versionId": ?"\d+"', "", text)
-    return _MORE.sub("", _ID.sub(lambda found: order.setdefault(found[0], f"<{len(order)}>"), versions))
+    return _TIME.sub("", _MORE.sub("", _ID.sub(lambda found: order.setdefault(found[0], f"<{len(order)}>"), versions)))
 
 
 @contextmanager
@@ -103,11 +105,27 @@ def both(tmp_path: Path, kind: Kind, opened, who: str) -> tuple[list[str], list[
 WITH_A_MARK = [kind for kind in KINDS if kind.mark and not kind.sealed and kind.by == "chu-ehr" and not kind.together]
 
 
+@holds("AC15")
 @STORES
 @pytest.mark.parametrize("kind", WITH_A_MARK, ids=lambda kind: kind.name)
 def test_whom_a_secret_is_kept_from_is_told_the_same_in_both_worlds(tmp_path, kind, opened):
     first, second = both(tmp_path, kind, opened, kind.blind[0])
     assert first == second
+
+
+@pytest.mark.parametrize("kind", WITH_A_MARK, ids=lambda kind: kind.name)
+def test_notifying_those_who_know_tells_the_others_nothing(tmp_path, kind):
+    """Journal and notices say nothing of a notification about the secret to those from whom it is kept."""
+    who, found = kind.knowing[0], []
+    with subscribed(tmp_path, kind, None, who) as worlds:
+        for side, place, _ in worlds:
+            live(side, kind)
+            assert place.told()
+            paths = (f"/{type_}?patient={side.ids[side.space]}&_count=200" for type_ in ("AuditEvent", "Communication"))
+            answers = [side.get(kind.blind[0], path).get_json() for path in paths]
+            told = [entry["resource"] for answer in answers for entry in answer.get("entry", ())]
+            found.append(sorted(one["text"]["div"] for one in told if "notification" in one["text"]["div"]))
+    assert [plain(one) for one in found[0]] == [plain(one) for one in found[1]]
 
 
 def test_whoever_may_know_the_secret_is_told_of_it(tmp_path):

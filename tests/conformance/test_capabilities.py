@@ -191,7 +191,7 @@ def test_the_scopes_of_the_metadata_are_those_of_the_types_that_are_served(web, 
     served = {
         one["type"]: {LETTERS[code] for item in one["interaction"] if (code := item["code"]) in LETTERS}
         for one in statement["rest"][0]["resource"]
-        if one["type"] in REGISTRY
+        if one["type"] in {**REGISTRY, **OWNED}
     }
     by_submission = {"Binary": {"c"}, "List": {"c"}}
     wide = {scope.type: set(scope.letters) for scope in scopes if scope.level == "system"}

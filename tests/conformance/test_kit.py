@@ -218,6 +218,7 @@ FAULTS = {
     "MHD-65-publish": edited(lambda one: one.update(type="batch-response"), "/fhir"),
     "MHD-65-whole-or-nothing": REFUSALS_ARE_FINE,
     "MHD-65-unique": edited(twice, "DocumentReference"),
+    "DSUBM-topics": edited(each(without("extension")), "Basic"),
     "BALP-read-is-traced": edited(each(without("entity")), "AuditEvent"),
     "BALP-events": edited(each(without("source")), "AuditEvent"),
     "ITI-81-parameters": with_status(400, lambda asked, _answer: "subtype" in asked.args),

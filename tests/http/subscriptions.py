@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from time import monotonic
 
 import pytest
 
@@ -29,12 +30,13 @@ OPERATOR = Caller.of_operator("eve")
 
 @dataclass
 class Endpoint:
-    """Where notifications go. status: of its answers."""
+    """Where notifications go. status: of its answers. arrived: when each call came, by `time.monotonic`."""
 
     status: int = 200
     url: str = ""
     secret: str = ""
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)
 
     @property
     def bundles(self) -> list[Json]:
@@ -63,6 +65,7 @@ def listening() -> Iterator[Endpoint]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            taking.arrived.append(monotonic())
             taking.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(taking.status)
             self.send_header("Content-Length", "0")
@@ -89,9 +92,13 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def notified(world: World, endpoint: Endpoint) -> World:
-    """A world that calls apps, in which the software of both hospitals is registered with the endpoint."""
-    calling = replace(world.runtime.ports, webhooks=GuardedPoster(Reach.LOOPBACK))
-    world.runtime = replace(world.runtime, ports=calling)
+    return calling(world, endpoint)
+
+
+def calling(world: World, endpoint: Endpoint) -> World:
+    """Return a world that calls apps, in which the software of both hospitals is registered with the endpoint."""
+    ports = replace(world.runtime.ports, webhooks=GuardedPoster(Reach.LOOPBACK))
+    world.runtime = replace(world.runtime, ports=ports)
     world.web.application.extensions["habilis.runtime"] = world.runtime
     for place in ("chu", "other"):
         enrol(world, endpoint, f"{place}-ehr", ClientKind.BACKEND, f"Organization/{world.ids[place]}")

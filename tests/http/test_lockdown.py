@@ -18,7 +18,7 @@ from tests.http.test_reviews import staff
 from tests.world import JSON_PATCH, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY
-PUBLISHED = ("CapabilityStatement", "OperationDefinition", "CodeSystem", "ValueSet", "StructureDefinition")
+PUBLISHED = ("CapabilityStatement", "OperationDefinition", "CodeSystem", "ValueSet", "StructureDefinition", "Basic")
 OPEN = {
     "/fhir/metadata",
     "/fhir/.well-known/smart-configuration",

@@ -7,6 +7,7 @@ from hmac import digest
 import pytest
 
 from fhir_server.application.identity import clients
+from fhir_server.r4.parsing import parse
 from fhir_server.settings import limits
 from tests.holds import holds
 from tests.http.spaces import UNKNOWN
@@ -64,6 +65,19 @@ class TestTheWay:
         key = b64decode(endpoint.secret.removeprefix("whsec_"))
         assert headers["webhook-signature"] == f"v1,{b64encode(digest(key, signed, 'sha256')).decode()}"
         assert headers["content-type"] == "application/fhir+json"
+
+    @pytest.mark.parametrize("media", ["application/fhir+json", "application/fhir+xml"])
+    def test_a_notification_is_a_valid_bundle_in_the_format_that_was_asked(self, notified, endpoint, media):
+        body = subscription(endpoint, OF_PATIENT, about(notified))
+        body["channel"]["payload"] = media
+        answer = notified.send("chu-ehr", "POST", "/Subscription", body)
+        assert answer.status_code == 201, answer.get_data(as_text=True)
+        work(notified)
+        notified.publish()
+        work(notified)
+        assert [headers["content-type"] for headers, _ in endpoint.calls] == [media] * 2
+        for _, sent in endpoint.calls:
+            assert parse(sent, media, "Bundle")["type"] == "history"
 
     @BOTH
     def test_an_empty_notification_names_nothing(self, notified, endpoint):
@@ -267,6 +281,17 @@ class TestTheRequest:
         app_of(notified, endpoint, "camille", scopes="patient/*.cruds")
         body = subscription(endpoint, OF_PATIENT, about(notified))
         assert notified.send("camille-app", "POST", "/Subscription", body).status_code == 403
+
+    @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+    def test_an_entry_of_a_bundle_makes_no_subscription(self, notified, endpoint, method):
+        url = "Subscription" if method == "POST" else f"Subscription/{UNKNOWN}"
+        entry = {"request": {"method": method, "url": url}}
+        if method in ("POST", "PUT"):
+            entry["resource"] = subscription(endpoint, OF_PATIENT, about(notified)) | {"id": UNKNOWN}
+        bundle = {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
+        answer = notified.send("chu-ehr", "POST", "", bundle)
+        assert answer.status_code < 500
+        assert notified.get("chu-ehr", "/Subscription").get_json()["total"] == 0
 
     def test_a_caller_has_few_subscriptions(self, notified, endpoint):
         before = limits.put_in_force(replace(limits.in_force(), subscriptions=1))

@@ -25,6 +25,7 @@ from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.subscriptions import asked
 from fhir_server.domain.subscriptions.asked import Asked
+from fhir_server.domain.subscriptions.notifications import Told
 from fhir_server.domain.values import Json
 from fhir_server.ports.store import Change
 from fhir_server.settings import limits
@@ -58,8 +59,9 @@ def subscribe(runtime: Runtime, caller: Caller, resource: Json) -> Subscription:
     except Problem as problem:
         audit_log.record_refusal(runtime, caller, audited, problem)
         raise
+    audit_log.record(runtime, caller, replace(audited, target=f"{_TYPE}/{made.id}"), Outcome(), None)
     kept.store(runtime, made)
-    _commit_waking(runtime, caller, replace(audited, target=f"{_TYPE}/{made.id}"), made)
+    _wake(runtime, made)
     return made
 
 
@@ -121,9 +123,8 @@ def _demand_few(runtime: Runtime, caller: Caller) -> None:
         raise Problem(Category.TOO_MANY, issue, retry_after=int(timedelta(hours=1).total_seconds()))
 
 
-def _commit_waking(runtime: Runtime, caller: Caller, audited: AuditedInteraction, one: Subscription) -> None:
-    trace = audit_log.trace(runtime, caller, audited, Outcome(), None)
-    audit_log.commit(runtime, Change((trace,), outbox=(delivery.wake(runtime, one.id),)))
+def _wake(runtime: Runtime, one: Subscription) -> None:
+    audit_log.commit(runtime, Change((), outbox=(delivery.wake(runtime, one.id),)))
 
 
 @query
@@ -180,6 +181,7 @@ def switch(runtime: Runtime, caller: Caller, id_: str, resource: Json) -> Subscr
     except Problem as problem:
         audit_log.record_refusal(runtime, caller, audited, problem)
         raise
+    audit_log.record(runtime, caller, audited, Outcome(), None)
     now, anew = runtime.now(), status == REQUESTED
 
     def after(held: Subscription) -> Subscription:
@@ -192,7 +194,7 @@ def switch(runtime: Runtime, caller: Caller, id_: str, resource: Json) -> Subscr
         kept.listen(runtime, changed)
     else:
         kept.silence(runtime, changed)
-    _commit_waking(runtime, caller, audited, changed)
+    _wake(runtime, changed)
     return changed
 
 
@@ -223,3 +225,20 @@ def _own(runtime: Runtime, caller: Caller, audited: AuditedInteraction, id_: str
         audit_log.record_refusal(runtime, caller, audited, problem)
         raise
     return found
+
+
+@query
+def events_of(
+    runtime: Runtime, caller: Caller, id_: str, span: tuple[int, int]
+) -> tuple[Subscription, tuple[Told, ...]]:
+    """Return a subscription, and what it was told, as far as a search would show it to the caller now.
+
+    span: the first and the last number. Each event that is returned has an audit event of its own.
+    Raises: Problem(INSUFFICIENT_SCOPE), NOT_FOUND.
+    """
+    audited = interaction_of(EventKind.SUBSCRIPTION_EVENTS_READ, target=f"{_TYPE}/{id_}")
+    found = _own(runtime, caller, audited, id_, "r")
+    audit_log.record(runtime, caller, audited, Outcome(), None)
+    first, last = span
+    asked_for = [one for one in found.recent if first <= one.number <= last]
+    return found, tuple(one.told for one in asked_for if deciding.is_told(runtime, caller, found, one.event))

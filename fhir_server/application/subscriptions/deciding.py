@@ -25,12 +25,16 @@ from fhir_server.application.subscriptions.kept import Subscription, Waiting
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller, Granted
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.problem import Problem
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import Criterion, Search
 from fhir_server.domain.search.values import criterion
 from fhir_server.domain.values import Interaction
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
+_WITHHELD = frozenset(
+    {Category.CONSENT_REQUIRED, Category.FORBIDDEN, Category.INSUFFICIENT_SCOPE, Category.NOT_FOUND}
+    | {Category.TOO_MANY, Category.UNAUTHENTICATED}
+)
 DURABLE = "offline_access"
 """The scope of a grant that holds while the person is away."""
 
@@ -75,15 +79,17 @@ def _holds(given: str, needed: str) -> bool:
 def is_told(runtime: Runtime, caller: Caller, one: Subscription, event: Waiting) -> bool:
     """Tell whether the subscriber learns of an event now; if so, the audit log has it when this returns.
 
-    Raises: StoreUnavailable, and then nothing may be told.
+    Raises: StoreUnavailable, Problem(UNAVAILABLE): nothing may be told then, and the event waits.
     """
     row, wanted = REGISTRY[event.type], _wanted(runtime, one, event)
     if not _would_show(runtime, caller, row, wanted):
         return False
     try:
         return bool(search.find(runtime, caller, row, wanted).shown)
-    except Problem:  # a ceiling, or a decision that changed meanwhile: the audit log has the refusal
-        return False
+    except Problem as problem:  # a ceiling, or a decision that changed meanwhile: the audit log has the refusal
+        if problem.category in _WITHHELD:
+            return False
+        raise
 
 
 def still_shows(runtime: Runtime, caller: Caller, one: Subscription, event: Waiting) -> bool:

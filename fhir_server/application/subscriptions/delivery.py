@@ -89,9 +89,10 @@ def tell(runtime: Runtime, message: Pending) -> Change:
         return NOTHING
     if one.status == REQUESTED and not _shakes_hands(runtime, caller, one):
         return NOTHING
-    for event in kept.waiting(runtime, one.id)[:_AT_ONCE]:
+    waiting = kept.waiting(runtime, one.id)
+    for event in waiting[:_AT_ONCE]:
         one = _tell_one(runtime, caller, one, event)
-    if kept.waiting(runtime, one.id):
+    if len(waiting) > _AT_ONCE:
         raise Later(now)
     return NOTHING
 

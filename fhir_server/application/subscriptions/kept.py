@@ -104,10 +104,10 @@ class Subscription:
         """Return the status at an instant: a subscription whose end has passed is off."""
         return OFF if self.end and self.end <= now else self.status
 
-    def state(self, fhir_base: str, now: datetime) -> State:
-        """Return what a notification says of it."""
+    def state(self, fhir_base: str, now: datetime, content: str = "") -> State:
+        """Return what a notification says of it. content: other than its own, "" for its own."""
         address = f"{fhir_base}/Subscription/{self.id}"
-        return State(address, self.topic_url, self.status_at(now), self.told, self.content, self.error)
+        return State(address, self.topic_url, self.status_at(now), self.told, content or self.content, self.error)
 
 
 _DECODER = msgspec.json.Decoder(Subscription)

@@ -12,6 +12,8 @@ from flask import Flask, Response, current_app, request
 
 from fhir_server.application.core.readiness import EXTENSION, Look
 from fhir_server.domain.search.joins import including, including_back
+from fhir_server.domain.subscriptions.asked import BACKPORT
+from fhir_server.domain.subscriptions.topics import TOPICS
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS, capability_of
@@ -31,6 +33,7 @@ _GUIDES = (
     "https://interop.esante.gouv.fr/ig/fhir/pdsm/ImplementationGuide/ans.fhir.fr.pdsm",
     "http://hl7.eu/fhir/health-data-api/ImplementationGuide/hl7.fhir.eu.health-data-api|1.0.0-ballot",
     "http://hl7.org/fhir/smart-app-launch/ImplementationGuide/hl7.fhir.uv.smart-app-launch",
+    "http://hl7.org/fhir/uv/subscriptions-backport/ImplementationGuide/hl7.fhir.uv.subscriptions-backport",
 )
 _INSTANTIATES = (
     "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentRecipient.Comprehensive",
@@ -41,6 +44,7 @@ _COMMON_PARAMS = (
     ("_id", "token", "http://hl7.org/fhir/SearchParameter/Resource-id"),
     ("_lastUpdated", "date", "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated"),
 )
+_TOPIC = f"{BACKPORT}capabilitystatement-subscriptiontopic-canonical"
 _OF_PATIENTS = "for patients, of their own record; for others together with `identifier` or `_id`"
 _PATCH_FORMATS = (*PATCH_TYPES, negotiation.JSON_TYPE, negotiation.XML_TYPE)
 
@@ -147,6 +151,8 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
         "conditionalDelete": "single" if row.deletes_conditionally else "not-supported",
         "referencePolicy": ["literal", "logical"],
     }
+    if row.access is AccessRule.OWNER:
+        built["extension"] = [{"url": _TOPIC, "valueCanonical": url} for url in TOPICS]
     if row.documentation:
         built["documentation"] = row.documentation
     if row.profiles:

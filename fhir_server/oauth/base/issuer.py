@@ -8,7 +8,7 @@ from consent_rules.scopes import LETTERS
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.oauth.base.options import Options
-from fhir_server.registry import REGISTRY, AccessRule, ResourceType, types_under
+from fhir_server.registry import OWNED, REGISTRY, AccessRule, ResourceType, types_under
 
 CAPABILITIES = (
     "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric",
@@ -56,7 +56,7 @@ SCOPES = (
     *(
         f"{level}/{row.name}.{_letters(row, level)}"
         for level in ("patient", "user", "system")
-        for row in REGISTRY.values()
+        for row in (*REGISTRY.values(), *OWNED.values())
     ),
 )
 """Scopes of the metadata: the widest for each type; the server also grants narrower ones."""

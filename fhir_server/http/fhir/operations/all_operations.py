@@ -20,6 +20,7 @@ from fhir_server.http.fhir.operations import (
     reading,
     reviews,
     spaces,
+    subscriptions,
     summary,
     suspensions,
 )
@@ -44,6 +45,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *summary.OPERATIONS,
     *terminology.OPERATIONS,
     *validating.OPERATIONS,
+    *subscriptions.OPERATIONS,
 )
 _TYPES = REGISTRY.keys() | PUBLISHED.keys() | OWNED.keys()
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from fhir_server.application.reading.conformance.published import as_stored
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.subscriptions.topics import TOPICS, Topic
 from fhir_server.domain.terminology.code_systems import OWN, CodeSystem, Concept, code_systems
 from fhir_server.domain.terminology.value_sets import ValueSet, value_sets
 from fhir_server.domain.values import Json
@@ -21,6 +22,7 @@ from fhir_server.http.fhir.published.extensions import EXTENSIONS, Extension
 from fhir_server.http.fhir.published.extensions import definition_of as definition_of_extension
 from fhir_server.registry import PUBLISHED
 
+_TOPIC = "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic."
 _CHANGED = datetime.fromisoformat(f"{RELEASED}T00:00:00+00:00")
 
 
@@ -40,6 +42,7 @@ def _resources(fhir_base: str) -> Iterator[Json]:
     yield from map(_code_system, code_systems().values())
     yield from map(_value_set, value_sets().values())
     yield from map(_structure, EXTENSIONS)
+    yield from map(_topic, TOPICS.values())
 
 
 def _head(type_: str, id_: str, url: str, title: str) -> Json:
@@ -94,3 +97,31 @@ def _value_set(value_set: ValueSet) -> Json:
 
 def _included(system: str, concepts: Iterable[Concept]) -> Json:
     return {"system": system, "concept": [{"code": one.code, "display": one.display("fr")} for one in concepts]}
+
+
+def _topic(topic: Topic) -> Json:
+    """Return the Basic that describes a topic of subscriptions, with the elements of R5 as extensions.
+
+    Source: Subscriptions R5 Backport 1.1.0, topics in R4; IHE DSUBm ITI-114.
+    """
+    told = ["create", "update"] if topic.updates else ["create"]
+    about = {"url": "resource", "valueUri": f"http://hl7.org/fhir/StructureDefinition/{topic.type}"}
+    trigger = [about, *({"url": "supportedInteraction", "valueCode": code} for code in told)]
+    filters = (*topic.filters, *(() if topic.many else ("patient", "patient.identifier")))
+    values: list[Json] = [
+        {"url": f"{_TOPIC}url", "valueUri": topic.url},
+        {"url": f"{_TOPIC}title", "valueString": topic.title},
+        {"url": f"{_TOPIC}resourceTrigger", "extension": trigger},
+    ]
+    values += [
+        {"url": f"{_TOPIC}canFilterBy", "extension": [about, {"url": "filterParameter", "valueString": name}]}
+        for name in filters
+    ]
+    return {
+        "resourceType": "Basic",
+        "id": topic.id,
+        "extension": values,
+        "modifierExtension": [{"url": f"{_TOPIC}status", "valueCode": "active"}],
+        "code": {"coding": [{"system": "http://hl7.org/fhir/fhir-types", "code": "SubscriptionTopic"}]},
+        "created": RELEASED,
+    }

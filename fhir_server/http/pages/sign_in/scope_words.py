@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consent_rules.scopes import Scope, Scopes
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import OWNED, REGISTRY
 
 _ACTIONS = (("r", "read"), ("s", "search"), ("c", "add"), ("u", "change"), ("d", "delete"))
 _EVERYTHING = {"en": "everything that is kept here", "fr": "tout ce qui est conservé ici"}
@@ -58,5 +58,6 @@ def _told(scope: Scope) -> ScopeInWords:
 def _noun(type_: str) -> Mapping[str, str]:
     if type_ == "*":
         return _EVERYTHING
-    words = REGISTRY[type_].words if type_ in REGISTRY else {}
+    row = REGISTRY.get(type_) or OWNED.get(type_)
+    words = row.words if row else {}
     return {language: words[language].shared if words else type_ for language in _EVERYTHING}
