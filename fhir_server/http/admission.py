@@ -9,9 +9,10 @@ Source: docs/adr/0038-admission.md; RFC 9110 15.5 (408, 413, 414, 415), RFC 6585
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from queue import Empty, SimpleQueue
 from threading import Lock
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -40,7 +41,37 @@ _HEALTH, _ASSETS = "/status", "/assets/"
 _HEALTH_PLACES = _ASSETS_PLACES = 2
 _HASTE_SECONDS, _USUAL_SECONDS = 0.0005, sys.getswitchinterval()
 _DIGITS = 20
+PARTS = 4
+_RECENT_SECONDS = 0.1
+"""For so long after a request has come, another one is expected."""
+_LONGEST_SECONDS = 0.05
 _GZIP = frozenset({"gzip", "x-gzip"})
+
+
+class Traffic:
+    """When this process was last asked for something, so that long answers give way.
+
+    The threads of a process share one interpreter, and a page of an export keeps it busy for some milliseconds. So a
+    file of an export takes at most one part in `PARTS` of the processor time while others ask; alone it does not pause.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter, pause: Callable[[float], object] = sleep) -> None:
+        """Begin quiet. clock: seconds. pause: waits for so many seconds."""
+        self._clock = clock
+        self.pause = pause
+        self._last = -inf
+
+    def came(self) -> None:
+        """Note that a request has come."""
+        self._last = self._clock()
+
+    def give_way(self, seconds: float) -> None:
+        """Pause if others ask. seconds: of processor time that the page before has taken."""
+        if self._clock() - self._last < _RECENT_SECONDS:
+            self.pause(min((PARTS - 1) * seconds, _LONGEST_SECONDS))
+
+
+TRAFFIC = Traffic()
 
 
 class Admission:
@@ -92,6 +123,8 @@ class Admission:
         if not lane.enter(seconds):
             deadline.end()
             return self._refuse(environ, start_response, ServiceUnavailable(retry_after=1))
+        if lane is self._fhir or lane is self._pages:
+            TRAFFIC.came()
         try:
             if coded is not None:
                 _carry(environ, _decoded(coded, self._limits.body_bytes))

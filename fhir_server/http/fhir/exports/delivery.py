@@ -7,6 +7,7 @@ Source: https://hl7.org/fhir/uv/bulkdata/export.html, status request and file re
 from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from itertools import chain
+from time import thread_time
 
 import orjson
 from flask import Response
@@ -21,6 +22,7 @@ from fhir_server.domain import bodies
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http import request_rates
+from fhir_server.http.admission import TRAFFIC
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.exports.asked import NDJSON
@@ -139,11 +141,19 @@ def _elements(job: Job, type_: str) -> Subset:
 
 
 def _lines(sent: File, elements: Subset, finish: Callable[[], None]) -> Iterator[bytes]:
-    """Yield the lines of each page. finish: called once, at the end, at a failure, or when the client has gone."""
+    """Yield the lines of each page, and pause after it while others ask.
+
+    finish: called once, at the end, at a failure, or when the client has gone.
+    """
     try:
+        began = thread_time()
         for page in sent.pages():
-            if page:
-                yield b"".join(rendering.asked_body_of(item, elements) + b"\n" for item in page)
+            lines = b"".join(rendering.asked_body_of(item, elements) + b"\n" for item in page)
+            taken = thread_time() - began
+            if lines:
+                yield lines
+            TRAFFIC.give_way(taken)
+            began = thread_time()
     finally:
         finish()
 
