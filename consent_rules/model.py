@@ -199,6 +199,21 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """That the identity of a space is merged with that of another space; both spaces state it.
+
+    id: of the merge. other: whose space the other is. replaced: whether this identity is the source, which the other
+    replaces. at: when. was_active: `Patient.active` of the source before, None when it was not stated.
+    """
+
+    id: str
+    other: PatientId
+    replaced: bool
+    at: datetime
+    was_active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordState:
     """All facts that decide about one space, loaded with one read.
 
@@ -210,6 +225,7 @@ class RecordState:
         each "person establishment" (H1).
     unread: ids of Consents with a stored directive that could not be read; `directives` holds what is left of it.
     entered: who has entered on a declared ground that was counted, and until when that counts. No rule reads it.
+    merged: with which space the identity is merged, None for none.
     """
 
     patient: PatientId
@@ -223,6 +239,7 @@ class RecordState:
     told: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
     entered: Mapping[str, datetime] = field(default_factory=dict, hash=False)
+    merged: Merge | None = None
 
     def with_directive(self, *said: Directive) -> "RecordState":
         """Return the state with the directives of a Consent, in place of that Consent's earlier directives."""

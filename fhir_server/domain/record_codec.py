@@ -84,6 +84,20 @@ class StoredTeam(msgspec.Struct, forbid_unknown_fields=True, gc=False):
         return model.Team(self.reference, tuple(members))
 
 
+class StoredMerge(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The stored form of one merge."""
+
+    id: str
+    other: PatientId
+    replaced: bool
+    at: int
+    was_active: bool | None = None
+
+    def read(self) -> model.Merge:
+        """Return the merge."""
+        return model.Merge(self.id, self.other, self.replaced, instant(self.at), self.was_active)
+
+
 class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The stored form of the state of a space."""
 
@@ -98,6 +112,7 @@ class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
     told: frozenset[str] = _NONE
     unread: frozenset[str] = _NONE
     entered: dict[str, int] = msgspec.field(default_factory=dict)
+    merged: StoredMerge | None = None
 
     def read(self) -> model.RecordState:
         """Return the state. Raises: OverflowError for an instant outside the calendar."""
@@ -106,6 +121,7 @@ class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
             self.birth_date, tuple([one.read() for one in self.directives]), tuple([one.read() for one in self.teams]),
             self.deceased, self.told, self.unread,
             {person: instant(until) for person, until in self.entered.items()} if self.entered else {},
+            self.merged.read() if self.merged else None,
         )  # fmt: skip
 
 
@@ -121,6 +137,7 @@ def dump(record: model.RecordState) -> bytes:
             record.birth_date, tuple([_written(one) for one in record.directives]),
             tuple([_written_team(one) for one in record.teams]), record.deceased, record.told or _NONE,
             record.unread or _NONE, {person: micros(until) for person, until in record.entered.items()},
+            _written_merge(record.merged) if record.merged else None,
         )
     )  # fmt: skip
 
@@ -175,3 +192,7 @@ def _written_team(of: model.Team) -> StoredTeam:
         for one in of.members
     )
     return StoredTeam(of.reference, tuple(members))
+
+
+def _written_merge(of: model.Merge) -> StoredMerge:
+    return StoredMerge(of.id, of.other, of.replaced, micros(of.at), of.was_active)

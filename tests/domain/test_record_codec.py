@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_rules.model import Directive, Membership, RecordState, Team
+from consent_rules.model import Directive, Membership, Merge, RecordState, Team
 from consent_rules.vocabulary import DirectiveKind, Grade, Label, Proof, Purpose, SpaceStatus
 from fhir_server.domain import record_codec
 from fhir_server.domain.record_codec import dump, load
 
 TEXTS = st.text(max_size=8)
-TIMES = st.none() | st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+INSTANTS = st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+TIMES = st.none() | INSTANTS
 SETS = st.frozensets(TEXTS, max_size=3)
 DIRECTIVES = st.builds(
     Directive,
@@ -57,6 +58,10 @@ RECORDS = st.builds(
     deceased=st.booleans(),
     told=SETS,
     unread=SETS,
+    merged=st.none()
+    | st.builds(
+        Merge, id=TEXTS, other=TEXTS, replaced=st.booleans(), at=INSTANTS, was_active=st.none() | st.booleans()
+    ),
 )
 
 
@@ -112,6 +117,7 @@ def test_a_damaged_state_is_no_state(state):
 STORED = {
     Directive: record_codec.StoredDirective,
     Membership: record_codec.StoredMembership,
+    Merge: record_codec.StoredMerge,
     Team: record_codec.StoredTeam,
     RecordState: record_codec.StoredState,
 }

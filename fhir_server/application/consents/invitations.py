@@ -232,7 +232,7 @@ def _claim(work: UnitOfWork, kept: _Kept, taken: list[Secret]) -> None:
 def _demand_giver(work: UnitOfWork, kept: _Kept) -> None:
     """Demand that whoever gave the code may still do so."""
     request = AccessRequest(Requester(kept.kind, kept.giver), Action.DIRECT, Purpose.PATIENT_REQUEST, work.at)
-    if isinstance(answer_of(work.runtime, request, work.entered.record), Deny):
+    if isinstance(answer_of(work.runtime, request, work.rules_on(work.entered.record)), Deny):
         raise no_entrance()
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from consent_rules.merging import under_both
 from consent_rules.model import AccessRequest, Permit, RecordState
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.visibility import DIRECTORY, NOTHING, Extent, Visibility
 from consent_rules.vocabulary import Action, Basis, PatientId, RequesterKind, View
 from fhir_server.application.core import smart_scopes
@@ -67,6 +69,14 @@ IN_DIRECTORY = KnownFilters({name: DIRECTORY for name, row in REGISTRY.items() i
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The space with whose identity that of another space is merged."""
+
+    space: Space
+    record: RecordState
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A space that the caller has entered: the permit, and the state of the space for which it was given.
 
@@ -74,6 +84,7 @@ class Opened:
     app_exclusions: documents that the person withholds from the calling app.
     told: the permit as the audit log tells it, without evidence that not everybody on the patient's side may know of;
     None when nothing else permits the access.
+    beside: the space with whose identity this one's is merged, and its state; None for none.
     """
 
     permit: Permit
@@ -81,6 +92,7 @@ class Opened:
     space: Space
     app_exclusions: tuple[Extent, ...] = ()
     told: Permit | None = None
+    beside: "Beside | None" = None
     _made: dict[str, Visibility] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
@@ -94,9 +106,10 @@ class Opened:
         return self.permit.basis in _FOR_THE_PATIENT
 
     @property
-    def pin(self) -> SpaceWrite:
-        """A write that makes a commit fail if the space has changed since the decision."""
-        return SpaceWrite(self.space.patient, self.space.revision)
+    def pins(self) -> tuple[SpaceWrite, ...]:
+        """Writes that make a commit fail if a space whose state the decision has read has changed since."""
+        spaces = (self.space, self.beside.space) if self.beside else (self.space,)
+        return tuple(SpaceWrite(one.patient, one.revision) for one in spaces)
 
     def of(self, type_: str) -> Visibility:
         """Return what the permit shows of a type; nothing of a type for which it has no filter."""
@@ -206,6 +219,10 @@ class Access:
             self.looked_up[system, value] = identify(self.snapshot, system, value)
         return self.looked_up[system, value]
 
+    def rules_on(self, record: RecordState) -> RecordState:
+        """Return the state by which the entered space is decided. record: its own state, as planned or as read."""
+        return ruled(record, self.entered.beside, self.at, self.runtime.profile)
+
     def asks(self, action: Action) -> AccessRequest:
         """Return the caller's request for an action, on which the rules decide."""
         return request_of(self.caller, action, self.at)
@@ -217,6 +234,11 @@ class Access:
     def note_refused(self, _patient: PatientId) -> None:
         """Note that the caller was denied a space."""
         self.refused = True
+
+
+def ruled(record: RecordState, beside: Beside | None, at: datetime, profile: RuleProfile) -> RecordState:
+    """Return the state by which a space is decided: with what the space merged with it restricts, if there is one."""
+    return under_both(record, beside.record, at, profile) if beside else record
 
 
 def request_of(caller: Caller, action: Action, at: datetime) -> AccessRequest:

@@ -11,7 +11,7 @@ from consent_rules.model import AccessRequest, Deny, Permit, RecordState
 from consent_rules.visibility import Extent
 from consent_rules.vocabulary import Action, Basis, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log
-from fhir_server.application.core.access import Access, Opened, request_of
+from fhir_server.application.core.access import Access, Beside, Opened, request_of, ruled
 from fhir_server.application.core.ceilings import reached
 from fhir_server.application.core.ceilings.tallies import Tally
 from fhir_server.application.core.minor_confidentiality import (
@@ -47,11 +47,22 @@ def judge(access: Access, patient: PatientId, action: Action) -> Opened | Deny:
     demand_time()
     runtime, space = access.runtime, access.snapshot.load_space(patient)
     record = record_of(patient, space)
-    answer = decide(access.asks(action), record, runtime.matrix, runtime.profile)
+    beside = _beside(access, record)
+    by = ruled(record, beside, access.at, runtime.profile)
+    answer = decide(access.asks(action), by, runtime.matrix, runtime.profile)
     if isinstance(answer, Deny):
         return answer
-    told = _told(access, answer, record, action)
-    return Opened(answer, record, space or Space(patient, 0, b""), _withheld_from_app(access, patient), told)
+    told = _told(access, answer, by, action)
+    return Opened(answer, record, space or Space(patient, 0, b""), _withheld_from_app(access, patient), told, beside)
+
+
+def _beside(access: Access, record: RecordState) -> Beside | None:
+    """Return the space with whose identity that of a space is merged; this costs one read, for merged identities."""
+    if record.merged is None:
+        return None
+    other = record.merged.other
+    space = access.snapshot.load_space(other)
+    return Beside(space or Space(other, 0, b""), record_of(other, space))
 
 
 def _told(access: Access, permit: Permit, record: RecordState, action: Action) -> Permit | None:
@@ -90,10 +101,11 @@ def judge_again(access: Access, opened: Opened, action: Action) -> Opened | Deny
     This costs a read only where the permit rests on evidence that may be hidden from the patient's side.
     """
     runtime = access.runtime
-    answer = decide(access.asks(action), opened.record, runtime.matrix, runtime.profile)
+    by = ruled(opened.record, opened.beside, access.at, runtime.profile)
+    answer = decide(access.asks(action), by, runtime.matrix, runtime.profile)
     if isinstance(answer, Deny):
         return answer
-    return replace(opened, permit=answer, told=_told(access, answer, opened.record, action))
+    return replace(opened, permit=answer, told=_told(access, answer, by, action))
 
 
 def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Permit | Deny:

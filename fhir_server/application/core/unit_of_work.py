@@ -100,7 +100,7 @@ class UnitOfWork(CountedAccess):
         self.refusals.add(patient)
 
     def _meet(self, opened: Opened) -> None:
-        self.spaces.setdefault(opened.patient, opened.pin)
+        self.spaces = {pin.patient: pin for pin in opened.pins} | self.spaces
         self.met.setdefault(opened.patient, opened)
 
     def may_identify(self, patient: PatientId) -> bool:

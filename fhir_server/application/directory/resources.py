@@ -94,6 +94,8 @@ def change_identity(work: UnitOfWork, request: WriteRequest) -> Written:
     if row.patient_path == "patient" and _patient_of(work, request, request.id) != patient:
         raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", request.at("patient"))
     _demand_targets(work, request)
+    if opened is not None:
+        _demand_same_link(work, request, before)
     _claim_identifiers(work, request, _identifiers_ever(work, before))
     after = _stored(work, request, request.id, before.version + 1, before.facts.access)
     work.change(before, after)
@@ -263,6 +265,21 @@ def _demand_somebody(request: WriteRequest) -> None:
     if not (numbered or named):
         text = "a patient needs an `identifier` with system and value, or a `name`"
         raise Problem.of(Category.BUSINESS_RULE, text, request.at("identifier"), "required")
+
+
+def _demand_same_link(work: UnitOfWork, request: WriteRequest, before: Stored) -> None:
+    """Refuse to change what a merge has written: only its undoing takes that back (docs/adr/0125).
+
+    Raises: Problem(BUSINESS_RULE) naming the element.
+    """
+    merged = work.record().merged
+    if request.row.access is not AccessRule.IDENTITY or merged is None:
+        return
+    present = orjson.loads(before.body)
+    for name in ("link", "active") if merged.replaced else ("link",):
+        if request.resource.get(name) != present.get(name):
+            text = f"`{name}` belongs to a merge: it changes by `$merge` and `$unmerge` only"
+            raise Problem.of(Category.BUSINESS_RULE, text, request.at(name), "merged")
 
 
 def _demand_no_patient(request: WriteRequest) -> None:

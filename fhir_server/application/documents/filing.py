@@ -254,7 +254,7 @@ def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, r
     if replaced:
         base = replace(base, sealed_until=replaced.sealed_until)
     versions.demand_filing_marks(filing.work, asked, replaced, where)
-    marks = marks_at_filing(filing.work.record(), asked, filing.work.at, replaced)
+    marks = marks_at_filing(filing.work.rules_on(filing.work.record()), asked, filing.work.at, replaced)
     sealed = base.sealed_until
     if marks & Mark.INVISIBLE_PATIENT and sealed is None:
         sealed = sealed_until(filing.work.at, filing.work.runtime.profile)

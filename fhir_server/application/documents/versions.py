@@ -105,7 +105,8 @@ def demand_filing_marks(work: UnitOfWork, asked: Mark, replaced: AccessFacts | N
     """
     if asked is Mark.NONE:
         return
-    context = context_of(work.asks(Action.DEPOSIT), work.record(), work.runtime.matrix, work.runtime.profile)
+    record = work.rules_on(work.record())
+    context = context_of(work.asks(Action.DEPOSIT), record, work.runtime.matrix, work.runtime.profile)
     answer = may_file(context, asked, replaced)
     if not isinstance(answer, RuleApplied):
         raise _refused(answer, expression)

@@ -231,6 +231,8 @@ def _plan_erasure(work: UnitOfWork, patient: PatientId) -> SpaceReport:
     record = work.record()
     if status_at(record, work.at, work.runtime.profile) is not SpaceStatus.ERASED:
         _demand(may_move(record, SpaceStatus.ERASED, work.at, work.runtime.profile))
+    if record.merged:
+        raise Problem.of(Category.BUSINESS_RULE, "the identity is merged: undo the merge first", code="merged")
     if record.status is SpaceStatus.ERASED:
         return _finish(work, record)
     return _decide(work, replace(record, status=SpaceStatus.ERASED, since=work.at), None)

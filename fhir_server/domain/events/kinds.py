@@ -6,11 +6,10 @@ codes in the audit log, whether it is a choice, who may know, who is told) and w
 Source: docs/adr/0073-one-row-for-each-kind-of-event.md; https://hl7.org/fhir/R4/http.html for the interactions.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
 from consent_rules.vocabulary import Code
-from fhir_server.domain.events.rules import Choice, NoticeKind, NoticeRule, Recipients, Secrecy
+from fhir_server.domain.events.rules import Choice, EventRow, NoticeKind, NoticeRule, Recipients, Secrecy
 from fhir_server.domain.values import Interaction
 
 _READ, _CREATE, _UPDATE = Interaction.READ, Interaction.CREATE, Interaction.UPDATE
@@ -25,23 +24,6 @@ _SAYS, _REVISES = (_CREATE, _UPDATE, _PATCH), (_UPDATE, _PATCH)
 _DOCUMENT, _CONSENT, _PATIENT, _TASK = "DocumentReference", "Consent", "Patient", "Task"
 _NEVER, _ALWAYS, _OF_THE_SIDE, _IN_A_SPACE = Choice.NEVER, Choice.ALWAYS, Choice.OF_THE_SIDE, Choice.IN_A_SPACE
 _DOCUMENTS, _OPEN, _HOLDER = Secrecy.DOCUMENTS, Secrecy.OPEN, Secrecy.HOLDER
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """What the server knows of one kind of event.
-
-    interactions: by which the act is done, the usual one first. resource_type: None for any type or for no type.
-    notices: which the event may owe, the usual one first; empty when it owes none.
-    operation: "" for an interaction that is no operation.
-    """
-
-    interactions: tuple[Interaction, ...]
-    resource_type: str | None
-    choice: Choice
-    secrecy: Secrecy
-    notices: tuple[NoticeRule, ...]
-    operation: str = ""
 
 
 def _told(kind: NoticeKind, to: Recipients = Recipients.HOLDERS) -> tuple[NoticeRule, ...]:
@@ -248,6 +230,15 @@ class EventKind(Code):
     DEATH_RECORDED = ("death-recorded",
         EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CLOSED), "record-death"),
         "recorded the patient’s death", "record the patient’s death")
+    IDENTITIES_MERGED = ("identities-merged",
+        EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _told(NoticeKind.MERGED), "merge"),
+        "merged this identity with another", "merge this identity with another")
+    MERGE_PREVIEWED = ("merge-previewed", EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _UNTOLD, "merge"),
+        "checked whether this identity can be merged with another",
+        "check whether this identity can be merged with another")
+    IDENTITIES_UNMERGED = ("identities-unmerged",
+        EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _told(NoticeKind.UNMERGED), "unmerge"),
+        "undid the merge of this identity with another", "undo the merge of this identity with another")
     ERASURE_DUE = ("erasure-due", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "erasure-due"),
         "noted that the space is to be erased", "note that the space is to be erased")
     SEAL_ENDED = ("seal-ended", EventRow(_CALLED, _DOCUMENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "end-seal"),

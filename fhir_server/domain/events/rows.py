@@ -6,8 +6,8 @@ Source: docs/adr/0073-one-row-for-each-kind-of-event.md.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fhir_server.domain.events.kinds import EventKind, EventRow
-from fhir_server.domain.events.rules import Choice
+from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.events.rules import Choice, EventRow
 from fhir_server.domain.values import Interaction
 from fhir_server.registry import AccessRule, types_under
 

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Self
 
 from consent_rules.vocabulary import Code
+from fhir_server.domain.values import Interaction
 
 
 class NoticeKind(Code):
@@ -39,6 +40,13 @@ class NoticeKind(Code):
         "The space is closed. Its data are archived; it can be opened again.")
     ERASURE_ASKED = ("space-erasure-asked", "The erasure of the space",
         "The erasure of the closed space was asked for; it happens within three months.")
+    MERGED = ("identity-merged", "Your identity is merged with another",
+        ("This identity was recorded twice and is now merged with the other one. Each space keeps its documents and "
+         "opens to nobody new; what you closed in one is closed in both. If the other identity is not yours, say so: "
+         "the merge is undone without loss."))
+    UNMERGED = ("identity-unmerged", "The merge of your identity is undone",
+        ("The merge of this identity with another is undone. The space holds what was filed in it; only its own "
+         "choices hold from now on."))
     WAITING = ("result-waits", "The space was updated",
         ("The space was updated; it is advisable to talk about it with a health professional, in particular the "
          "attending physician."))
@@ -115,3 +123,20 @@ class NoticeRule:
 
     kind: NoticeKind
     to: Recipients = Recipients.HOLDERS
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What the server knows of one kind of event.
+
+    interactions: by which the act is done, the usual one first. resource_type: None for any type or for no type.
+    notices: which the event may owe, the usual one first; empty when it owes none.
+    operation: "" for an interaction that is no operation.
+    """
+
+    interactions: tuple[Interaction, ...]
+    resource_type: str | None
+    choice: Choice
+    secrecy: Secrecy
+    notices: tuple[NoticeRule, ...]
+    operation: str = ""

@@ -139,6 +139,11 @@ _DATA_TYPES: dict[str, Json] = {
     "CodeableConcept": {"type": "object"},
     "Resource": {"$ref": f"{_SCHEMAS}Resource"},
     "Reference": {"type": "object", "required": ["reference"], "properties": {"reference": _TEXT}},
+    "Identifier": {
+        "type": "object",
+        "required": ["system", "value"],
+        "properties": {"system": _TEXT, "value": _TEXT},
+    },
 }
 _PROBLEM = "Problem"
 

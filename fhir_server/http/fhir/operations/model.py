@@ -22,7 +22,7 @@ from fhir_server.r4.parsing import parse
 Arguments = Mapping[str, Any]
 ParameterType = Literal[
     "string", "boolean", "code", "integer", "id", "date", "instant", "uri", "canonical", "Coding", "CodeableConcept",
-    "Reference", "Patient", "Binary", "Bundle", "Resource",
+    "Reference", "Identifier", "Patient", "Binary", "Bundle", "Resource",
 ]  # fmt: skip
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
 """Answers one call. It gets the runtime, the caller, the id of the instance ("" at type level) and the arguments."""
@@ -40,6 +40,7 @@ VALUES = {
     "canonical": "valueCanonical",
     "Coding": "valueCoding",
     "Reference": "valueReference",
+    "Identifier": "valueIdentifier",
     "CodeableConcept": "valueCodeableConcept",
 }
 """The element of each data type in a parameter; a resource is in `resource`."""
