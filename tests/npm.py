@@ -9,22 +9,22 @@ SCRIPTS = Path(__file__).parent / "oauth" / "clients"
 BUILD = Path(__file__).parents[1] / "build" / "clients"
 
 
-def install() -> Path:
+def install(scripts: Path = SCRIPTS, build: Path = BUILD) -> Path:
     """Lay the scripts out beside the npm packages, which are installed once; processes of one run take turns.
 
     Returns the folder of the packages.
     """
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / "turn").open("w") as turn:
+    build.mkdir(parents=True, exist_ok=True)
+    with (build / "turn").open("w") as turn:
         flock(turn, LOCK_EX)
-        for path in filter(Path.is_file, SCRIPTS.iterdir()):
-            _copy_changed(path, BUILD / path.name)
-        installed = BUILD / "node_modules" / "package-lock.json"
-        if _is_other(SCRIPTS / "package-lock.json", installed):
+        for path in filter(Path.is_file, scripts.iterdir()):
+            _copy_changed(path, build / path.name)
+        installed = build / "node_modules" / "package-lock.json"
+        if _is_other(scripts / "package-lock.json", installed):
             command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
-            subprocess.run(command, cwd=BUILD, check=True)
-            _copy_changed(SCRIPTS / "package-lock.json", installed)
-    return BUILD / "node_modules"
+            subprocess.run(command, cwd=build, check=True)
+            _copy_changed(scripts / "package-lock.json", installed)
+    return build / "node_modules"
 
 
 def _copy_changed(source: Path, target: Path) -> None:

@@ -62,7 +62,7 @@ def _of_a_stranger() -> list[Json]:
 
 def _of_the_patient() -> list[Json]:
     ids = {"path": {"id_": SAMPLES["document"]}}
-    block = _sample_block()
+    block, professional = _sample_block(), f"{cast.RPPS}|{cast.professional('stern').rpps}"
     return [
         _ask("patient", "search-Patient", "Herself, by her national number", identifier=_number("camille")),
         _ask("patient", "search-DocumentReference", "Her reports of hospitals", **_reports("camille")),
@@ -73,6 +73,8 @@ def _of_the_patient() -> list[Json]:
             patient=SAMPLES["patient"], type=f"{LOINC}|34112-3",
         ),
         _ask("patient", "search-AuditEvent", "The first deposit in her journal", date="ge2026-01-01", **_FIRST_DEPOSIT),
+        _ask("patient", "search-Practitioner", "A professional of the directory", identifier=professional),
+        _ask("patient", "search-Organization", "A hospital of the directory", identifier=_hospital()),
         _ask("patient", "create-Consent", "She blocks a professional") | _json(block),
     ]  # fmt: skip
 
@@ -91,12 +93,10 @@ def _of_a_guardian() -> list[Json]:
 def _of_professionals() -> list[Json]:
     ids = {"path": {"id_": SAMPLES["document"]}}
     space = {"path": {"id_": SAMPLES["patient"]}}
-    number = f"{cast.RPPS}|{cast.professional('stern').rpps}"
     return [
         _ask("professional", "search-DocumentReference", "Reports of hospitals", **_reports("camille")),
         _ask("professional", "read-DocumentReference", "A document that he may see") | ids,
         _ask("professional", "Patient-explain-by-get", "Why he may enter") | space,
-        _ask("professional", "search-Practitioner", "Somebody of the directory", identifier=number),
         _ask("unrelated", "search-DocumentReference", "No proof of care", **_reports("camille")),
         _ask("unrelated", "read-DocumentReference", "Not found, like an id that never was") | ids,
         _ask("unrelated", "Patient-explain-by-get", "Why he may not enter") | space,
@@ -104,9 +104,8 @@ def _of_professionals() -> list[Json]:
 
 
 def _of_software() -> list[Json]:
-    number = f"{cast.FINESS}|{cast.establishment('chu-a').finess}"
     return [
-        _ask("software", "search-Organization", "Its own hospital", identifier=number),
+        _ask("software", "search-Organization", "Its own hospital", identifier=_hospital()),
         _ask("software", "search-Patient", "A patient, by the national number", identifier=_number("camille")),
         _ask("software", "search-DocumentReference", "What it has filed", **_reports("camille")),
         _ask("software", "create-DocumentReference", "File a document (ITI-105)") | _json(_sample_document()),
@@ -132,6 +131,10 @@ def _json(body: Json) -> Json:
 
 def _number(patient: str) -> str:
     return f"{cast.INS_TEST}|{cast.patient(patient).ins_value}"
+
+
+def _hospital() -> str:
+    return f"{cast.FINESS}|{cast.establishment('chu-a').finess}"
 
 
 def _reports(patient: str) -> dict[str, str]:

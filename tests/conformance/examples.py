@@ -32,11 +32,9 @@ _SAMPLE_ID = "bbbbbbbb-0000-4000-8000-{:012d}"
 
 
 @contextmanager
-def demonstration(folder: Path) -> Iterator[tuple[FlaskClient, Demonstration]]:
+def demonstration(folder: Path, base: str = "http://localhost:8080") -> Iterator[tuple[FlaskClient, Demonstration]]:
     """Serve the demonstration from a folder."""
-    settings = Settings(
-        "http://localhost:8080", folder, folder / "keys.json", demo=True, log_level="ERROR", request_rates=False
-    )
+    settings = Settings(base, folder, folder / "keys.json", demo=True, log_level="ERROR", request_rates=False)
     opening.create_keys(settings.key_file)
     served = build_runtime(settings)
     try:

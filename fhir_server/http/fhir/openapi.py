@@ -102,6 +102,7 @@ class RegistryPlugin(BasePlugin):
                 operation.pop("description", None)  # of the view's docstring, which is for programmers
                 operation.update(_described(route))
                 placing.place(route.name, operation)
+            operation.setdefault("security", [])
             operation["responses"]["default"] = _PROBLEM
 
 
