@@ -30,7 +30,7 @@ from werkzeug.exceptions import (
 
 from fhir_server import deadline
 from fhir_server.http.arrivals import CHUNK, REFUSED, Arrival, Arrivals, Declared
-from fhir_server.http.request_context import is_of_fhir
+from fhir_server.http.request_context import TRY_PATH, is_of_fhir
 from fhir_server.metrics import counting
 from fhir_server.metrics.families import LaneName
 from fhir_server.settings.limits import MIB, Limits, page_threads
@@ -134,7 +134,7 @@ class Admission:
             deadline.end()
 
     def _lane(self, path: str) -> "Lane":
-        if is_of_fhir(path):
+        if is_of_fhir(path) or path == TRY_PATH:
             return self._fhir
         if path.startswith(_ASSETS):
             return self._assets

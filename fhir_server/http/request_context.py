@@ -25,12 +25,15 @@ from fhir_server.oauth.base.options import Options
 _Failure = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 FHIR_PATH = "/fhir"
+TRY_PATH = "/api/try"
+"""The page that sends one request to the FHIR endpoint."""
 OPTIONS_EXTENSION = "habilis.oauth.options"
 _EXTENSION, _OF_PAGES, _OBSERVERS = "habilis.runtime", "habilis.pages", "habilis.observers"
 _NAMED, _BEGAN = "habilis.request_id", "habilis.began"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _REPEATABLE = re.compile(r"[\x21-\x7e]{1,200}")
 _BETWEEN = re.compile(r"[._\-]")
+_OF_SERVER = ("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "HTTP_HOST", _NAMED, _BEGAN)
 _PROBES = frozenset({"/status", "/health/live", "/health/ready"})
 _LEAST_FAILURE = 400
 _SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
@@ -127,6 +130,11 @@ def request_id() -> str:
     """Return the id of this request: the client's X-Request-Id when it is well formed, else a new one."""
     found: str = request.environ[_NAMED]
     return found
+
+
+def own_of_request() -> WSGIEnvironment:
+    """Return what a further request of the same client has in common with this one: no header but the host's name."""
+    return {name: v for name, v in request.environ.items() if name in _OF_SERVER or name.startswith("wsgi.")}
 
 
 def origin() -> Origin:

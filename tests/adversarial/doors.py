@@ -42,6 +42,7 @@ ELSEWHERE = {
     "/fhir/$export": "tests/adversarial/test_exports_tell_nothing.py",
     "/fhir/Group/": "tests/adversarial/test_exports_tell_nothing.py",
     "/fhir/Subscription": "tests/adversarial/test_subscriptions_tell_nothing.py",
+    "/api/try": "tests/http/test_try_page.py",
     "/journal": "tests/adversarial/test_notices_name_nothing_hidden.py",
 } | {f"/fhir/Patient/<id_>/{name}": "tests/adversarial/test_joins_tell_nothing.py" for name in REGISTRY}
 """Doors by the beginning of their rule, with the tests that hold them: they know tokens and sessions, no documents."""

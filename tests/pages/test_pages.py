@@ -15,6 +15,7 @@ PATHS = (
     "/journal?person=camille",
     "/journal?person=camille&own=1",
     "/api",
+    "/api/try",
     "/status",
     "/matrix",
     "/matrix?profession=70",

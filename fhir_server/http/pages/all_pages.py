@@ -8,7 +8,7 @@ from fhir_server.http.pages.base import site
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
 from fhir_server.http.pages.patient import audience, contents, contesting, documents, journal, one_notice, people
-from fhir_server.http.pages.public import home, transparency
+from fhir_server.http.pages.public import home, transparency, trying
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
@@ -16,6 +16,7 @@ from fhir_server.http.pages.sign_in.frame import oauth_pages
 PAGE_MODULES = (
     home,
     transparency,
+    trying,
     start,
     documents,
     audience,
