@@ -23,12 +23,20 @@ _FORMATS: dict[str, Callable[[str, list[Result]], str]] = {
 def _checked_base(_context: click.Context, option: click.Parameter, base: str) -> str:
     where = urlsplit(base)
     if where.scheme not in ("http", "https") or not where.hostname:
-        raise wrong(option.opts[0], "is no http or https address")
+        raise wrong(option.opts[0], "is no http or https address, such as http://localhost:8080/fhir")
+    if where.query or where.fragment or where.username is not None:
+        raise wrong(option.opts[0], "write no user, query or fragment into the address; tokens are read from files")
     return base.rstrip("/")
 
 
-@click.command()
-@click.option("--base", required=True, metavar="URL", callback=_checked_base, help="The FHIR base address.")
+@click.command(epilog="Example: habilis conformance --base http://localhost:8080/fhir --guide rest")
+@click.option(
+    "--base",
+    required=True,
+    metavar="URL",
+    callback=_checked_base,
+    help="The FHIR base address, mostly one that ends in /fhir.",
+)
 @click.option("--patient", default="", metavar="ID", help="Id of a test patient who has documents.")
 @click.option("--reader-token-file", type=_FILE, help="File with the token of somebody who reads that patient.")
 @click.option("--publisher-token-file", type=_FILE, help="File with the token of somebody who publishes.")
@@ -59,6 +67,7 @@ def conformance(  # noqa: PLR0913 - one parameter for each option
     """Ask any FHIR server what the guides require of it.
 
     Prints each requirement; for one that does not hold, also the request, the answer and what was expected.
+    What needs a token, a patient or a submission that is not given is skipped, and the report says so.
     The status is 1 when a SHALL does not hold. Tokens are read from files and never printed.
     Use a test server: answers are printed in part, and `--submission` publishes documents.
     """
@@ -72,7 +81,7 @@ def conformance(  # noqa: PLR0913 - one parameter for each option
             if form == "text":
                 click.echo(reporting.as_text(result))
     except Unreachable as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{error}. Does the server run, and is --base its FHIR address?") from error
     click.echo(_FORMATS[form](base, results) if form in _FORMATS else reporting.summary(results))
     return int(any(result.verdict is Verdict.FAILED for result in results))
 
