@@ -19,7 +19,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, paging, rendering, sealed_numbers
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.operations import look_ups
+from fhir_server.http.fhir.operations.identities import look_ups
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.fhir.search_query import Parsed, demand_measure, parse
 from fhir_server.http.request_context import runtime

@@ -16,8 +16,6 @@ from fhir_server.http.fhir.operations import (
     everything,
     exports,
     invitations,
-    matching,
-    merging,
     reading,
     reviews,
     spaces,
@@ -26,6 +24,7 @@ from fhir_server.http.fhir.operations import (
     suspensions,
 )
 from fhir_server.http.fhir.operations.conformance import terminology, validating
+from fhir_server.http.fhir.operations.identities import matching, merging
 from fhir_server.http.fhir.operations.model import Operation, arguments
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime

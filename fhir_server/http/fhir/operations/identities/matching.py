@@ -18,7 +18,7 @@ from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
-from fhir_server.http.fhir.operations import look_ups
+from fhir_server.http.fhir.operations.identities import look_ups
 from fhir_server.http.fhir.operations.model import Arguments, Operation, Parameter, outputs
 from fhir_server.registry import PATIENT, REGISTRY
 
