@@ -14,7 +14,7 @@ from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import DirectiveKind, SpaceStatus
 
 _WIDENS = DirectiveKind.HIDDEN_IN_EMERGENCY
-"""The one setting of a space that shows more (G5): it holds where both spaces have it."""
+"""The one setting of a space that shows more (G5): it holds only while both spaces have it."""
 
 
 def under_both(own: RecordState, other: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
@@ -38,7 +38,7 @@ def under_both(own: RecordState, other: RecordState, at: datetime, profile: Rule
 
 
 def _members(actors: frozenset[str], other: RecordState, at: datetime) -> frozenset[str]:
-    """Return who is in the care teams of the other space that a directive names: they are no teams of this space."""
+    """Return the members of the other space's care teams that a directive names: this space does not know the teams."""
     teams = (team for team in other.teams if team.reference in actors)
     return frozenset(one.member for team in teams for one in team.members if one.holds_at(at))
 
@@ -46,7 +46,7 @@ def _members(actors: frozenset[str], other: RecordState, at: datetime) -> frozen
 def _closed_by(other: RecordState, at: datetime, profile: RuleProfile) -> SpaceStatus | None:
     """Return the state that the other space imposes, None while it is open.
 
-    The end of the other space's archive erases nothing here: the space stays closed.
+    An erased space counts as closed: its end erases nothing here.
     """
     status = status_at(other, at, profile)
     if status is SpaceStatus.ACTIVE:

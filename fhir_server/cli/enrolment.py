@@ -49,7 +49,7 @@ def enrol(file: Path, client_id: str, after: int, by: str, settings: Settings) -
 
     FILE is a CSV file in UTF-8 with the columns number, family, given, birth_date, sex, and, if you have them, system
     and birth_place. Each person has six weeks to oppose. Servers keep running. Start an interrupted run again: whoever
-    is enrolled stays as they are. FILE.report.csv lists the lines that enrolled nobody, and why; it names no person.
+    is enrolled stays as they are. FILE.report.csv lists the lines to look at, and why; it names no person.
     """
     place = file.with_name(f"{file.name}.report.csv")
     with opened(settings, **ANY_MATRIX) as runtime, file.open("rb") as source:

@@ -53,7 +53,7 @@ def place_of(settings: Settings) -> opening.SqlitePlace | opening.MongoPlace:
 
 
 def prepare(settings: Settings) -> str | None:
-    """Check that only its owner can read the key file in production; create a key file for a trial server.
+    """In production, check that only its owner may use the key file; for a new trial server, create the file.
 
     Return the text for the operator when a file was created.
     Raises: SettingsError.

@@ -23,7 +23,7 @@ _RELATIVE = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_histor
 _TYPE_IN = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$|\?)")
 _NESTED = frozenset({dict, list})
 _REFERRING = ("item", "target", "what", "reference")
-"""An element goes when one of these members of it refers to something hidden."""
+"""An element is left out when one of these members of it refers to something hidden."""
 _REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
 """Elements of type Reference.reference, url and uri that may name an entry; identifiers are never rewritten."""
 
@@ -156,7 +156,7 @@ def number_of(reference: Json) -> Number | None:
 
 
 def _pruned(value: Any, hides: Callable[[Json], bool]) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a value without the elements that refer to something hidden, and without what is empty then."""
+    """Return a value without the elements that refer to something hidden, and without what becomes empty by it."""
     if type(value) is list:
         kept = (item for item in value if type(item) is not dict or not _refers(item, hides))
         return [_pruned(item, hides) if type(item) in _NESTED else item for item in kept]
@@ -172,7 +172,7 @@ def _pruned(value: Any, hides: Callable[[Json], bool]) -> Any:  # noqa: ANN401 -
 
 
 def _refers(value: Json, hides: Callable[[Json], bool]) -> bool:
-    """Tell whether a value is a reference to a hidden resource, or an element whose `item` or `target` is one."""
+    """Tell whether a value is a reference to a hidden resource, or one of its `_REFERRING` members is one."""
     if hides(value):
         return True
     for name in _REFERRING:

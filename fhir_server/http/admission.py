@@ -43,7 +43,7 @@ _HASTE_SECONDS, _USUAL_SECONDS = 0.0005, sys.getswitchinterval()
 _DIGITS = 20
 PARTS = 4
 _RECENT_SECONDS = 0.1
-"""For so long after a request has come, another one is expected."""
+"""For so long after a request has come, the process counts as asked by others."""
 _LONGEST_SECONDS = 0.05
 _GZIP = frozenset({"gzip", "x-gzip"})
 
@@ -52,7 +52,8 @@ class Traffic:
     """When this process was last asked for something, so that long answers give way.
 
     The threads of a process share one interpreter, and a page of an export keeps it busy for some milliseconds. So a
-    file of an export takes at most one part in `PARTS` of the processor time while others ask; alone it does not pause.
+    file of an export takes about one part in `PARTS` of the time while others ask: it pauses after each page, for
+    `_LONGEST_SECONDS` at most. Alone it does not pause.
     """
 
     def __init__(self, clock: Callable[[], float] = perf_counter, pause: Callable[[float], object] = sleep) -> None:

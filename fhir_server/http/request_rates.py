@@ -47,7 +47,7 @@ def demand(caller: Caller, usual: Ceilings) -> None:
 
 
 def demand_of_session(caller: Caller, usual: Ceilings) -> None:
-    """Count a request of a person on our pages, by the session that stands for a token there.
+    """Count a request of a person on our pages; the session counts as a token does.
 
     Raises: Problem(TOO_MANY) with the seconds until the next request is served.
     """
@@ -68,7 +68,7 @@ class Meter:
     def take(self, requests: int) -> None:
         """Count requests besides the one that asks for them.
 
-        More than a minute allows count as what it still allows that one, so that a wait is long enough for any number.
+        A number above what a minute allows counts as one less than that, so that some wait is long enough for it.
         Raises: Problem(TOO_MANY), except in an emergency.
         """
         if self.store is not None and requests > 0 and self.caller.purpose not in MODES:

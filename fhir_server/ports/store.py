@@ -209,7 +209,7 @@ class Trace:
 
     kind, outcome, basis: what happened, how it ended and on which ground, for the readers of events; a store does not
         use them.
-    is_told_by_others: whether another system says so; no reader of events is told.
+    is_told_by_others: whether the event is of another system; the readers of events are not told of it.
     """
 
     event: Stored

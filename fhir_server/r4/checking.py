@@ -60,7 +60,7 @@ class _Walk:
 
 
 def check(resource: Json, root: str = "") -> list[Issue]:
-    """Return every fault of a resource, in document order; empty when it is valid R4.
+    """Return the faults of a resource, the first `MAX_ISSUES` at most; empty when it is valid R4.
 
     A resource inside an entry of a batch or transaction Bundle is left to its own check.
     root: the FHIRPath of the resource, such as `Bundle.entry[1].resource`; "" for the name of its type.

@@ -41,7 +41,8 @@ class AccessRule(Enum):
     IDENTITY: View.IDENTITY. NOTICE: View.NOTICES.
     DIRECTORY: open to every authenticated caller, written by directory administrators.
     PUBLIC: open to everybody without a token; the resources come from the code, and nothing of the type is stored.
-    OWNER: open to the client that created it, for the same person and practice situation; it is kept in the vault.
+    OWNER: open to the client that created the resource, for the same person, practice situation, patient and purpose;
+    the resource is kept in the vault.
     """
 
     DOCUMENT = "document"

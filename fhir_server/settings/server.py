@@ -165,7 +165,7 @@ class Settings:
             raise SettingsError("HABILIS_REGISTRATION_TOKENS is required when HABILIS_REGISTRATION is yes")
 
     def refuse_unsafe_serving(self) -> None:
-        """Raise SettingsError for settings that matter to the server only, not to other commands."""
+        """Raise SettingsError when the settings are unsafe for serving; other commands may run with them."""
         if self.base_url.startswith("https:") and not self.proxies.stated:
             text = "HABILIS_TRUSTED_PROXIES must name the proxies that end TLS in front of this server, or be none"
             raise SettingsError(f"{text}: without it all clients could count as one address")

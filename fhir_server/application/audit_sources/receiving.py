@@ -1,4 +1,4 @@
-"""Receiving an AuditEvent of another system: stored as told by this system, and read by auditors alone.
+"""Receiving an AuditEvent of another system: stored as that system told it, and read by auditors alone.
 
 Nothing of a patient is looked up, so that the answer depends on the request alone. The event belongs to no space: no
 journal tells it, no rule of detection judges it, and the feed to an outside repository leaves it out.
@@ -53,14 +53,14 @@ def _source(work: UnitOfWork) -> Client:
     """Return the client that calls, which must be registered as an audit source now."""
     client = clients.find(work.runtime, work.caller.granted.client_id)
     if work.caller.requester.kind is not RequesterKind.SYSTEM or client is None or not client.audit_source:
-        raise Problem.of(Category.FORBIDDEN, "only a registered audit source may tell of its events")
+        raise Problem.of(Category.FORBIDDEN, "only a registered audit source may post its AuditEvents")
     return client
 
 
 def _demand_small(request: WriteRequest) -> None:
     most = limits.in_force().received_event_bytes
     if len(orjson.dumps(request.resource)) > most:
-        raise Problem.of(Category.TOO_LARGE, f"an event may have {most} bytes", request.expression)
+        raise Problem.of(Category.TOO_LARGE, f"an event may have at most {most} bytes", request.expression)
 
 
 def _stored(work: UnitOfWork, request: WriteRequest, source: Client) -> Stored:

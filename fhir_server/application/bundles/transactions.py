@@ -127,7 +127,7 @@ def _settled(work: UnitOfWork, writes: list[Entry]) -> Iterator[Entry]:
 
 
 def _settle(work: UnitOfWork, entry: Entry) -> WriteRequest | None:
-    """Settle one write by criteria; what nothing meets is audited in the space in which this entry looked, if any.
+    """Settle one write by criteria; when nothing meets them, the event is in the space in which this entry looked.
 
     The space of an earlier entry must not get that event: it would tell its holder what is in no other space.
     Raises: as `handlers.settled_by_match`.

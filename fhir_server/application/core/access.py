@@ -70,7 +70,7 @@ IN_DIRECTORY = KnownFilters({name: DIRECTORY for name, row in REGISTRY.items() i
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The space with whose identity that of another space is merged."""
+    """The other space of a merge, and its state."""
 
     space: Space
     record: RecordState
@@ -84,7 +84,7 @@ class Opened:
     app_exclusions: documents that the person withholds from the calling app.
     told: the permit as the audit log tells it, without evidence that not everybody on the patient's side may know of;
     None when nothing else permits the access.
-    beside: the space with whose identity this one's is merged, and its state; None for none.
+    beside: the space whose identity is merged with that of this one; None when there is none.
     """
 
     permit: Permit

@@ -26,7 +26,7 @@ from fhir_server.registry import AccessRule, types_under
 NOTICES_LANE = "notices"
 """The lane of the outbox for notices that were stored; a message is the id of a notice."""
 CHANGES_LANE = "changes"
-"""The lane for new versions of which a subscription may be told; a message is a `Changed`."""
+"""The lane of the outbox for new versions of which a subscription may be told; a message is a `Changed`."""
 _NOTICES = types_under(AccessRule.NOTICE)
 _NEW = (0, 0)
 
@@ -36,7 +36,7 @@ _WRITES = frozenset(
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """A new version of a resource. is_new: its first one. at: its time of the last update."""
+    """A new version of a resource. is_new: whether it is the first version. at: its `lastUpdated`."""
 
     type: str
     id: str
@@ -77,9 +77,9 @@ def commit(runtime: Runtime, *changes: Change) -> None:
 
 
 def _with_messages(runtime: Runtime, change: Change) -> Change:
-    """Return a change that also puts a message for each notice and each new version of which others may be told.
+    """Return a change that also puts a message for each new notice, and each version that a subscription may be told.
 
-    Ids are all that a message says. A server without mail and calls puts none. A sealed notice is told when its seal
+    A message says nothing but ids. A server without mail and calls puts none. A sealed notice is told when its seal
     ends.
     """
     if not runtime.tells_outside:
@@ -102,7 +102,7 @@ def _with_messages(runtime: Runtime, change: Change) -> Change:
 
 
 def _changes(runtime: Runtime, change: Change) -> tuple[Message, ...]:
-    """Return a message for each new version of which a subscription may be told; whom it concerns is found later."""
+    """Return a message for each new version that a subscription may be told; the worker finds the subscriptions."""
     new = [
         write
         for write in change.writes

@@ -57,7 +57,7 @@ def judge(access: Access, patient: PatientId, action: Action) -> Opened | Deny:
 
 
 def _beside(access: Access, record: RecordState) -> Beside | None:
-    """Return the space with whose identity that of a space is merged; this costs one read, for merged identities."""
+    """Return the space whose identity is merged with that of this one, which costs one read; None for none."""
     if record.merged is None:
         return None
     other = record.merged.other

@@ -344,7 +344,7 @@ def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
 def _append(work: UnitOfWork) -> None:
     """Store the audit events of work that failed, with what it has looked up and the spaces that it has seen.
 
-    Its answer tells something of what it saw, so this counts like a read; nothing counts of what is hidden or unknown.
+    The answer tells something of what the work saw, so that counts like a read; what is hidden or unknown does not.
     Raises: as `reached.commit`; Problem(CONSENT_REQUIRED) when the caller's declarations are suspended.
     """
     entered = work.newly_seen({patient: one.record for patient, one in work.met.items()})

@@ -90,7 +90,7 @@ def enrol(runtime: Runtime, keeper: Client, by: str, patients: Sequence[Json]) -
 def _known(
     runtime: Runtime, caller: Caller, snapshot: Snapshot, number: tuple[str, str], patient: Json
 ) -> Enrolled | None:
-    """Tell how a person is known already, None for a new one."""
+    """Return what becomes of a person who is recorded already, None for a new person."""
     found = identify(snapshot, *number)
     if found is None:
         return None
@@ -113,7 +113,7 @@ def _plan(runtime: Runtime, caller: Caller, snapshot: Snapshot, patient: Json, l
 
 
 def _commit(runtime: Runtime, caller: Caller, plans: dict[int, _Plan], patients: Sequence[Json]) -> dict[int, Enrolled]:
-    """Commit a lot; when somebody else was faster with one of its numbers, go on with one person after the other."""
+    """Commit a lot; when another process has taken one of its numbers first, commit the persons one by one."""
     try:
         audit_log.commit(runtime, *(plan.change for plan in plans.values()))
     except (StoreConflict, AlreadyClaimed):
@@ -122,7 +122,7 @@ def _commit(runtime: Runtime, caller: Caller, plans: dict[int, _Plan], patients:
 
 
 def _settle(runtime: Runtime, caller: Caller, plan: _Plan, patient: Json) -> Enrolled:
-    """Announce one person of a lot that was interrupted, unless the lot has done so before it stopped."""
+    """Announce one person of a lot that was interrupted, unless the lot had announced this person before."""
     with runtime.ports.store.snapshot() as snapshot:
         if identify(snapshot, *plan.number) == PatientId(plan.id):
             return plan.fate

@@ -159,7 +159,8 @@ def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[St
     if found is None:
         raise not_found()
     if not _own(work.caller) & found.facts.access.owners:
-        raise Problem.of(Category.FORBIDDEN, "only the software that recorded an identity may change it")
+        text = "only the software that recorded an identity, or other software of its establishment, may change it"
+        raise Problem.of(Category.FORBIDDEN, text)
     return found, opened
 
 

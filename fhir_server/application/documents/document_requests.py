@@ -76,8 +76,8 @@ def commands_of(
 ) -> Iterator[DocumentCommand]:
     """Yield the commands that lead from a document to the wanted one; each is planned before the next is named.
 
-    marks: which the document shall have. withdrawal: a status that withdraws it too, as the draft for the DMP says in
-    one of its places. Raises: Problem(BUSINESS_RULE) for a difference that no command makes.
+    marks: which the document shall have. withdrawal: a further status that withdraws the document, as one place of the
+    draft for the DMP says. Raises: Problem(BUSINESS_RULE) for a difference that no command makes.
     """
     if wanted.get("status") in (WITHDRAWN, withdrawal) and document.seen.get("status") != wanted.get("status"):
         yield Withdraw()

@@ -229,9 +229,9 @@ def shows_it(work: UnitOfWork, done: Stored) -> bool:
 
 
 def answer(work: UnitOfWork, document: SeenDocument, done: Stored, status: str = WITHDRAWN) -> Written:
-    """Return what the answer shows: of a withdrawn document the status that withdrew it, which is not stored.
+    """Return the answer; a withdrawn document has in it the status that withdrew it, which is not stored.
 
-    It claims no profile then: those of MHD and PDSm take documents with another status only.
+    A withdrawn document claims no profile: those of MHD and PDSm allow other statuses only.
     """
     told = done
     if done.deleted:

@@ -1,6 +1,7 @@
 """Export jobs: what was asked, for whom, and how far the plan is; the vault keeps them until they expire.
 
-A job holds no resource. It belongs to one client, person and practice situation: for everybody else, its id is unknown.
+A job holds no resource. It belongs to one client, person, practice situation, patient and purpose: for everybody else,
+its id is unknown.
 Source: https://hl7.org/fhir/uv/bulkdata/export.html (Bulk Data Access 2.0 and 3.0); docs/adr/0120-exports-are-plans.md.
 """
 
@@ -79,7 +80,7 @@ _IDS = msgspec.json.Decoder(tuple[str, ...])
 
 
 def owner_of(caller: Caller) -> str:
-    """Return a name for whoever may see a job: the same client, for the same person, post, patient and purpose."""
+    """Return a name for whoever may see a job: the client, for one person, practice situation, patient and purpose."""
     granted, requester = caller.granted, caller.requester
     who = (granted.client_id, requester.kind, requester.person, requester.role, requester.organization)
     return sha256(msgspec.json.encode((*who, granted.launch_patient, granted.purpose))).hexdigest()

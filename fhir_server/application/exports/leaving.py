@@ -22,12 +22,12 @@ _STAYS = frozenset({Proof.ADMISSION, Proof.APPOINTMENT})
 
 
 def demand(caller: Caller) -> None:
-    """Refuse who never exports: officers, support, and anybody in an emergency.
+    """Refuse a caller who never exports or subscribes: officers, support, and anybody in an emergency.
 
     Raises: Problem(FORBIDDEN), which depends on the caller alone.
     """
     if caller.requester.kind not in _EXPORTING or caller.purpose in MODES:
-        text = "exports are for patients, their representatives, professionals in ordinary care and software"
+        text = "only patients, representatives, software and professionals in ordinary care export or subscribe"
         raise Problem.of(Category.FORBIDDEN, text, code="forbidden")
 
 

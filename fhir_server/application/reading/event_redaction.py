@@ -86,7 +86,7 @@ def without_unknown(snapshot: Snapshot, rows: Sequence[Stored]) -> tuple[bytes, 
 
 
 def _told(rows: Iterable[Stored]) -> Mapping[str, "_Told"]:
-    """Return by id what this server told; an event of another system is shown as that system wrote it."""
+    """Return the rows of this server by id; an event of another system is left out, and shown as it was written."""
     ours = (row for row in rows if row.type != TRACE or row.facts.access.kind != received_events.PART)
     return {row.id: _Told(row.body, orjson.loads(row.body)) for row in ours}
 

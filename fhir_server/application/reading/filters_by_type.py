@@ -1,7 +1,7 @@
-"""The filters of one reader for many types: each type by the action that reading it is, judged once.
+"""The filters of one reader for many types: each by the action that reading the type is, decided about once.
 
-A single search or read names its type beforehand and enters the space for it. What reads several types at once, or
-learns only from a body which types it names, asks here for one filter after the other.
+A single search or read names its type beforehand and enters the space for it. A reading of several types, or of a
+body that may name any type, asks here for one filter after the other.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class FiltersByType:
         raise NotImplementedError(type_)
 
     def _allowed(self, opened: Opened, action: Action) -> Opened | None:
-        """Return the space as the caller enters it for an action, None when the rules deny it."""
+        """Return the space as the caller enters it for an action, None when the rules deny the action."""
         if action not in self._opened:
             answer = judge_again(self.access, opened, action)
             self._opened[action] = None if isinstance(answer, Deny) else answer

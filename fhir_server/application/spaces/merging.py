@@ -1,7 +1,7 @@
 """Merging two recorded identities of one person, and undoing it: nothing is moved, and nothing opens to anybody new.
 
 Each space keeps its documents, Consents and journal. The two Patients point to each other, and what closes in one
-space closes in both (`consent_rules.merging`). So the undoing is exact: it takes the pointers back.
+space closes in both (`consent_rules.merging`). So the undoing takes the links back, and has nothing to move back.
 Source: https://hl7.org/fhir/R5/patient-operation-merge.html; docs/adr/0125-a-merge-joins-what-closes.md (AC51).
 """
 
@@ -125,7 +125,7 @@ def _plan_unmerge(work: UnitOfWork, source: Named, target: Named) -> Merged:
 def _sides(work: UnitOfWork, source: Named, target: Named) -> tuple[_Side, _Side]:
     """Find and enter both spaces, the target last.
 
-    Raises: Problem, the same for every patient for callers of another kind.
+    Raises: Problem; a caller of another kind gets the same one, whatever patients are named.
     """
     requester = work.caller.requester
     if requester.kind is not RequesterKind.SYSTEM or requester.organization:
@@ -165,7 +165,7 @@ def _side(work: UnitOfWork, opened: Opened, *, is_source: bool) -> _Side:
 
 
 def _merge_of(old: _Side, new: _Side) -> Merge | None:
-    """Return the merge of exactly these two, in this direction; None when neither is merged.
+    """Return the merge of exactly these two identities, in this direction; None when neither is merged.
 
     Raises: Problem(BUSINESS_RULE) when one of them is merged otherwise.
     """
@@ -184,7 +184,7 @@ def _demand_open(work: UnitOfWork, side: _Side) -> None:
     if status_at(record, work.at, work.runtime.profile) is SpaceStatus.ACTIVE and record.erasure_asked_at is None:
         return
     role = "source" if side.is_source else "target"
-    text = f"the space of the {role} is not open: identities are merged only while both spaces are"
+    text = f"the space of the {role} is not open: identities are merged only while both spaces are open"
     raise Problem.of(Category.BUSINESS_RULE, text, f"{role}-patient", "space-not-open")
 
 
@@ -197,7 +197,7 @@ def _linked(side: _Side, other: PatientId) -> Json:
 
 
 def _unlinked(side: _Side, other: PatientId, was_active: bool | None) -> Json:  # noqa: FBT001
-    """Return the Patient without the link of the merge, the last one to the other; the source as active as before."""
+    """Return the Patient without its last link to the other one; the source gets its former `active` back."""
     body = side.body
     links = list(body.pop("link", ()))
     places = [n for n, one in enumerate(links) if one.get("other", {}).get("reference") == f"{PATIENT}/{other}"]

@@ -1,7 +1,7 @@
 """What a client does with its subscriptions: ask for one, look at it, end it, begin it anew, ask for what was told.
 
 Every call is in the audit log before it is answered; a subscription that is not the caller's is answered as an unknown
-one. None of these calls depends on a patient's data, but `$events`, which is decided about anew.
+one. Only `$events` depends on a patient's data: the server decides about each event anew.
 Source: IHE DSUBm ITI-110 and ITI-113; docs/adr/0123-a-notification-is-a-search.md.
 """
 
@@ -43,8 +43,8 @@ def subscribe(runtime: Runtime, caller: Caller, resource: Json) -> Subscription:
     """Store a subscription, and put the message by which the worker tries its endpoint.
 
     Whether the patient exists, and whether the space is open to the caller, makes no difference here.
-    Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN for who is never notified, BUSINESS_RULE naming each wrong element,
-    TOO_MANY.
+    Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN for a caller who is never notified, BUSINESS_RULE naming each wrong
+    element, TOO_MANY.
     """
     audited = interaction_of(EventKind.SUBSCRIPTION_MADE)
     try:
@@ -88,7 +88,7 @@ def _made(runtime: Runtime, caller: Caller, resource: Json, wanted: Asked) -> Su
 
 
 def _patient(runtime: Runtime, wanted: Asked) -> PatientId:
-    """Return whose events are wanted. The caller is not told whom an identifier names, so that nothing is counted."""
+    """Return whose events are wanted; this counts as no look-up, because the answer does not depend on it."""
     if not wanted.identifier:
         return PatientId(wanted.patient)
     system, _, value = wanted.identifier.partition("|")
@@ -101,7 +101,7 @@ def _demand_scope(caller: Caller, letter: str, type_: str = _TYPE) -> None:
 
 
 def _demand_lasting(runtime: Runtime, made: Subscription) -> None:
-    """Demand an endpoint that the operator registered, and a ground that holds while nobody is there.
+    """Demand an endpoint that the operator registered, and a basis that lasts while the person is away.
 
     Raises: Problem(BUSINESS_RULE), FORBIDDEN.
     """
@@ -112,7 +112,7 @@ def _demand_lasting(runtime: Runtime, made: Subscription) -> None:
         text = "a subscription needs registered software, or a person's grant with `offline_access`"
         raise Problem.of(Category.FORBIDDEN, text, code="forbidden")
     if made.topic.many and made.granted.requester.kind is not RequesterKind.SYSTEM:
-        text = "software of an establishment alone subscribes to a topic of many patients"
+        text = "only software of an establishment may subscribe to a topic of many patients"
         raise Problem.of(Category.BUSINESS_RULE, text, "Subscription.criteria", "value")
 
 
@@ -210,7 +210,8 @@ def _wanted_status(runtime: Runtime, found: Subscription, resource: Json) -> str
         text = "takes `off`, or `requested` for a subscription that is off or in error"
         raise Problem.of(Category.BUSINESS_RULE, text, "Subscription.status", "value")
     if is_anew and found.status_at(runtime.now()) == OFF and found.status != OFF:
-        raise Problem.of(Category.BUSINESS_RULE, "the end has passed", "Subscription.end", "value")
+        text = "the end of the subscription has passed: create another one"
+        raise Problem.of(Category.BUSINESS_RULE, text, "Subscription.end", "value")
     return status
 
 
@@ -231,9 +232,9 @@ def _own(runtime: Runtime, caller: Caller, audited: AuditedInteraction, id_: str
 def events_of(
     runtime: Runtime, caller: Caller, id_: str, span: tuple[int, int]
 ) -> tuple[Subscription, tuple[Told, ...]]:
-    """Return a subscription, and what it was told, as far as a search would show it to the caller now.
+    """Return a subscription and the events that it was told, without those that a search would not show now.
 
-    span: the first and the last number. Each event that is returned has an audit event of its own.
+    span: the first and the last number of the events. Each event that is returned has an audit event of its own.
     Raises: Problem(INSUFFICIENT_SCOPE), NOT_FOUND.
     """
     audited = interaction_of(EventKind.SUBSCRIPTION_EVENTS_READ, target=f"{_TYPE}/{id_}")

@@ -40,7 +40,7 @@ DURABLE = "offline_access"
 
 
 def caller_of(runtime: Runtime, one: Subscription) -> Caller | None:
-    """Return the caller in whose name a subscription is told; None when what it rests on has ended.
+    """Return the caller for whom a subscription is told; None when the basis of the subscription has ended.
 
     Software: it is still registered for all these scopes and for the same establishment. A person's app: the grant has
     not ended, holds without the person, and still has all these scopes; for a professional, the directory still says
@@ -110,7 +110,7 @@ def _would_show(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wan
 
 
 def _may_leave(access: Access, opened: Opened, row: ResourceType) -> bool:
-    """Tell whether anything may leave the space unasked: a notification is never a first access to a space."""
+    """Tell whether a notification may tell of this space: it is never a first access to a space."""
     if row.access is AccessRule.NOTICE:
         return True
     consulting = judge_again(access, opened, Action.CONSULT)
@@ -118,7 +118,7 @@ def _may_leave(access: Access, opened: Opened, row: ResourceType) -> bool:
 
 
 def _wanted(runtime: Runtime, one: Subscription, event: Waiting) -> Wanted:
-    """Return the search that finds the resource of an event if it meets the filters."""
+    """Return the search that finds the resource of an event if the resource meets the filters."""
     criteria = criteria_of(one.topic.type, one.filters, runtime.fhir_base)
     search_ = Search(event.type, criteria, ids=frozenset({event.id}), limit=1)
     query = f"GET /fhir/{event.type}?_id={event.id}"

@@ -1,8 +1,8 @@
 """The worker's part: events that wait, handshakes, heartbeats and notifications, in order for each subscription.
 
 A commit puts one message about each new version; the worker turns it into an event that waits for every subscription
-that may be concerned, and one message wakes the subscription. What waits is told in order. A call that fails is
-repeated, and nothing after it is told; after many failures the subscription is in error.
+that may be concerned, and one message has the worker look at the subscription. Events are told in order. A call that
+fails is repeated, and until then no later event is told; after many failures the subscription is in error.
 Source: IHE DSUBm ITI-112; docs/adr/0123-a-notification-is-a-search.md, docs/adr/0124-who-is-notified-where.md.
 """
 
@@ -47,11 +47,11 @@ _AT_ONCE = 50
 
 
 class NotificationFailed(Exception):
-    """The endpoint did not take a call; it is to be repeated."""
+    """The endpoint did not take a call; the worker must repeat the call."""
 
 
 def spread(runtime: Runtime, message: Pending) -> Change:
-    """Let an event wait for every subscription that may be concerned, and wake these."""
+    """Let an event wait for every subscription that may be concerned, and have the worker look at each."""
     changed = audit_log.CHANGED.decode(message.body)
     patient = message.compartment
     if patient is None or runtime.ports.webhooks is None:
@@ -70,7 +70,7 @@ def wake(runtime: Runtime, id_: str) -> Message:
 
 
 def tell(runtime: Runtime, message: Pending) -> Change:
-    """Do the handshake of a subscription, or tell what waits for it.
+    """Do the handshake that a subscription still needs, then tell the events that wait for it.
 
     Raises: NotificationFailed: the message is to be handled again; Later while the subscription rests, during a
     lockdown, and when much is left.
@@ -98,7 +98,7 @@ def tell(runtime: Runtime, message: Pending) -> Change:
 
 
 def _is_live(runtime: Runtime, one: Subscription) -> bool:
-    """Tell whether a subscription is told anything; one whose end has passed is switched off."""
+    """Tell whether a subscription is requested or active; switch it off first if its end has passed."""
     if one.status in LIVE and one.status_at(runtime.now()) == OFF:
         _end(runtime, one, OFF, "")
     return one.status_at(runtime.now()) in LIVE
@@ -126,7 +126,7 @@ def _shakes_hands(runtime: Runtime, caller: Caller, one: Subscription) -> bool:
 
 
 def _tell_one(runtime: Runtime, caller: Caller, one: Subscription, event: Waiting) -> Subscription:
-    """Tell one event, unless it is withheld; return the subscription as it is then.
+    """Tell one event, unless it is withheld; return the subscription as it is afterwards.
 
     Raises: NotificationFailed.
     """
@@ -151,7 +151,7 @@ def _tell_one(runtime: Runtime, caller: Caller, one: Subscription, event: Waitin
 
 
 def _note_failure(runtime: Runtime, one: Subscription) -> None:
-    """Let a subscription rest after a failure; after too many, it is in error."""
+    """Let a subscription rest after a failure; after too many failures put it into error."""
     now = runtime.now()
     failed = replace(one, failures=one.failures + 1, failing_since=one.failing_since or now)
     if failed.failures >= webhooks.MOST_FAILURES and now - (failed.failing_since or now) >= webhooks.PATIENCE:
@@ -174,9 +174,9 @@ def heartbeat_of(one: Subscription, since: datetime) -> Message:
 
 
 def beat(runtime: Runtime, message: Pending) -> Change:
-    """Send a heartbeat if nothing was sent for its period, and put the next.
+    """Send a heartbeat if nothing was sent for the period of the subscription, and put the message of the next one.
 
-    When it is sent depends on what was sent before, and never on what was withheld.
+    The time of a heartbeat depends on what was sent before, and never on what was withheld.
     Raises: Later during a lockdown.
     """
     one, now = kept.find(runtime, message.body.decode()), runtime.now()

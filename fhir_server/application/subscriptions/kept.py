@@ -1,7 +1,8 @@
 """Subscriptions in the vault, and the events that wait for each.
 
-A subscription belongs to one client, person and practice situation: for everybody else, its id is unknown. An event
-that waits is an id and no more; whether the subscriber learns of it is decided when it is told.
+A subscription belongs to one client, person, practice situation, patient and purpose: for everybody else, its id is
+unknown. An event that waits names a resource and holds nothing of it; whether the subscriber learns of the event is
+decided when it is told.
 Source: docs/adr/0123-a-notification-is-a-search.md.
 """
 
@@ -34,8 +35,8 @@ _ATTEMPTS = 5
 class Waiting:
     """An event that waits for a subscription.
 
-    name: a random name, the same at each repeat of the call. position: its place in the outbox, which nobody is
-    told. key: of its entry in the vault. at: when it happened, by which events are told.
+    name: a random name, the same at each repeat of the call. position: of its message in the outbox, which nobody is
+    told. key: of its entry in the vault. at: when it happened; events are told in this order.
     """
 
     name: str
@@ -64,9 +65,9 @@ class Delivered:
 class Subscription:
     """One subscription.
 
-    resource: as the client sent it, without id, meta and status. granted, scopes: of the token that asked.
+    resource: as the client sent it, without id, meta, status and error. granted, scopes: of the token that asked.
     patient: whose events it is about, EVERYBODY for a topic of many patients. filters: (parameter, value) pairs.
-    status, error: why it is in error or off, "" otherwise. told: how many events were told. recent: the last of them,
+    error: why the status is `error`, "" for another status. told: how many events were told. recent: the last of them,
     oldest first. sent_at: when something was last sent. failures: in a row, since `failing_since`. rests_until: when
     the next call is tried, None after a success.
     """
@@ -105,7 +106,7 @@ class Subscription:
         return OFF if self.end and self.end <= now else self.status
 
     def state(self, fhir_base: str, now: datetime, content: str = "") -> State:
-        """Return what a notification says of it. content: other than its own, "" for its own."""
+        """Return what a notification says of the subscription. content: instead of its own, "" for its own."""
         address = f"{fhir_base}/Subscription/{self.id}"
         return State(address, self.topic_url, self.status_at(now), self.told, content or self.content, self.error)
 
@@ -134,7 +135,7 @@ def of_caller(runtime: Runtime, caller: Caller) -> tuple[Subscription, ...]:
 
 
 def change(runtime: Runtime, id_: str, changed: Callable[[Subscription], Subscription]) -> Subscription | None:
-    """Change a subscription; return it as it is then, None when it is gone.
+    """Change a subscription; return it as changed, None when it is gone.
 
     Raises: Problem(UNAVAILABLE) when others changed it again and again meanwhile.
     """
@@ -168,7 +169,7 @@ def silence(runtime: Runtime, one: Subscription) -> None:
 
 
 def listeners(runtime: Runtime, patient: PatientId, type_: str, *, is_new: bool) -> tuple[str, ...]:
-    """Return the ids of the subscriptions for which an event about a resource waits. is_new: its first version."""
+    """Return the ids of the subscriptions that an event may concern. is_new: whether it is about a first version."""
     vault, now = runtime.ports.vault, runtime.now()
     groups = (_listeners(patient, type_), _listeners(EVERYBODY, type_))
     rows = [_ROWS.decode(entry.value) for group in groups for entry in vault.entries(_INDEX, now, group)]

@@ -1,4 +1,4 @@
-"""AuditEvents that another system posts: what one must say, and how it is told from an event of this server.
+"""AuditEvents that another system posts: what each must say, and how it differs from an event of this server.
 
 A received event keeps what its source wrote. It has an id of this server and a tag that names the source, and it
 belongs to a part of the audit log of its own, whose events no rule takes for something that happened here.
@@ -51,7 +51,7 @@ def _is_past(recorded: str, now: datetime) -> bool:
 
 
 def _is_by(observer: Json, client: ClientId) -> bool:
-    """Tell whether an observer is the source, and says nothing else by a second way."""
+    """Tell whether an observer names the source, by its reference, its identifier or both, and nobody else."""
     reference, value = observer.get("reference"), observer.get("identifier", {}).get("value")
     return {reference, value} - {None} != set() and reference in (None, f"Device/{client}") and value in (None, client)
 

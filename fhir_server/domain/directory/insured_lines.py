@@ -121,20 +121,20 @@ def _patient(given: Mapping[str, str]) -> Json:
 def _of(column: str, value: str, read: Callable[[str], str | None], wanted: str) -> str:
     found = read(value)
     if found is None:
-        raise LineFault(f"{column}: wanted is {wanted}")
+        raise LineFault(f"{column}: must be {wanted}")
     return found
 
 
 def _system(value: str) -> str:
     system = value if value.startswith("urn:oid:") else f"urn:oid:{value}"
     if system not in INS_SYSTEMS:
-        raise LineFault("system: wanted is the OID of the national health identity, such as 1.2.250.1.213.1.4.8")
+        raise LineFault("system: must be the OID of the national health identity, such as 1.2.250.1.213.1.4.8")
     return system
 
 
 def _number(value: str) -> str:
     if not _NUMBER.fullmatch(value):
-        raise LineFault("number: wanted are thirteen characters and the two digits of the key, without spaces")
+        raise LineFault("number: must be thirteen characters and the two digits of the key, without spaces")
     department = value[6]
     body = int(value[:13].translate(_CORSICA)) - _LESS.get(department, 0)
     if 97 - body % 97 != int(value[13:]):
@@ -144,7 +144,7 @@ def _number(value: str) -> str:
 
 def _name(column: str, value: str) -> str:
     if not any(letter.isalpha() for letter in value) or not _NO_NAME.isdisjoint(value):
-        raise LineFault(f"{column}: wanted is a name")
+        raise LineFault(f"{column}: must be a name")
     return value
 
 

@@ -25,15 +25,15 @@ SHORTEST_HEARTBEAT, SECONDS = 60, 5
 """Shortest heartbeat, and how long a call may take, in seconds."""
 _LONGEST_HEARTBEAT = 31 * 24 * 3600
 _PATIENT = ("patient", "subject")
-_ENDS = "it also tells that something disappeared, and what is hidden from you would be missed from it"
+_ENDS = "it also tells deletions, and so would tell that something was hidden from you"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A subscription as a client asks for it.
 
-    filters: (parameter, value) pairs, without the patient and with what the topic is among. patient: a reference or an
-    id, "" for none. identifier: "system|value" of the patient instead. content: EMPTY or ID_ONLY. media: one of MEDIA.
+    filters: (parameter, value) pairs, without the patient and with `Topic.among`. patient: the id, "" for none.
+    identifier: "system|value" of the patient instead. content: EMPTY or ID_ONLY. media: one of MEDIA.
     heartbeat: in seconds, 0 for none. end: None for none.
     """
 
@@ -67,7 +67,7 @@ class _Reader:
     issues: list[Issue] = field(default_factory=list)
 
     def asked(self) -> Asked | None:
-        """Return what is asked; None when the topic is unknown. Faults are in `issues`."""
+        """Return what is asked, None when the topic is unknown; add each fault to `issues`."""
         if self.resource.get("status") != "requested":
             self._fault("a new subscription has the status `requested`", "status")
         channel: Json = self.resource.get("channel", {})
@@ -132,7 +132,7 @@ class _Reader:
         extensions = channel.get("_payload", {}).get("extension", ())
         content = next((str(one.get("valueCode")) for one in extensions if one.get("url") == CONTENT), EMPTY)
         if content == FULL:
-            text = "`full-resource` is not offered: read the resource with your token, where it is decided about"
+            text = "`full-resource` is not offered: read the resource with your token, and the server decides then"
             self._fault(text, "channel.payload.extension")
         elif content not in (EMPTY, ID_ONLY):
             self._fault(f"takes `{EMPTY}` or `{ID_ONLY}`", "channel.payload.extension")
@@ -173,5 +173,5 @@ class _Reader:
             return None
         end = datetime.fromisoformat(str(written))
         if end <= self.now:
-            self._fault("is an instant to come", "end")
+            self._fault("must lie in the future", "end")
         return end

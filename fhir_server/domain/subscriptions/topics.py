@@ -90,6 +90,6 @@ _TELL_ENDS = (
     "Folder-Subscription-for-Full-Events",
 )
 REFUSED = frozenset(f"{_IHE}{name}" for name in _TELL_ENDS)
-"""Topics that also tell that something was deleted: a document that was hidden would be missed from among them."""
+"""Topics that also tell deletions: a document that disappeared without one would be known to be hidden."""
 EVENTFUL = frozenset(topic.type for topic in _TOPICS)
 """The types whose new versions may be an event of a topic."""

@@ -93,7 +93,7 @@ class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]  # Authli
         return self.redirect_uri
 
     def get_scope(self) -> str:
-        """Return what was granted."""
+        """Return the granted scopes."""
         return self.grant.scopes
 
     def get_nonce(self) -> str:

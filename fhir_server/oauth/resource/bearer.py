@@ -44,7 +44,7 @@ def caller_of(
 
 
 def caller_again(runtime: Runtime, authorization: str | None, origin: Origin) -> Caller:
-    """Return the caller of a request that has shown its proofs, from the state that the token has now.
+    """Return the caller by the state that the token has now; the request has shown its proofs already.
 
     Raises: Problem(UNAUTHENTICATED) when the token holds no longer.
     """

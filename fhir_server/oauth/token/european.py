@@ -1,7 +1,7 @@
 """What the EU Health Data API asks of registered software: its scopes, its keys, and how it names who reads.
 
 The guide spells scopes as neither version of SMART does: `.search`, `.read` (by id alone) and `.create`. The answer has
-the letters of version 2. Who reads comes as IUA claims; their person is judged as the one of `hl7-b2b` (ADR 133).
+the letters of version 2. IUA claims name who reads; this person is judged like one whom `hl7-b2b` names (ADR 133).
 Sources: HL7 Europe, EU Health Data API 1.0.0-ballot, authorization (http://hl7.eu/fhir/health-data-api); IHE IUA,
 ITI-71, JWT Access Token claims (https://profiles.ihe.net/ITI/IUA/).
 """
@@ -18,7 +18,7 @@ _LETTERS = {"search": "s", "read": "r", "create": "c"}
 
 
 def in_letters(scopes: str) -> str:
-    """Return a scope string in which each scope of the guide's spelling has the letters of SMART 2."""
+    """Return a scope string with the letters of SMART 2 in each scope that is spelled as the guide spells it."""
     return " ".join(_in_letters(word) for word in scopes.split())
 
 

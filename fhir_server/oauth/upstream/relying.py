@@ -62,7 +62,7 @@ class Ticket:
     departed: datetime
 
     def not_before(self, now: datetime) -> datetime | None:
-        """Return the earliest time at which the person may have logged in, None for any."""
+        """Return the earliest login that this request accepts, None when it accepts any."""
         earliest = [self.departed] if self.errand.fresh else []
         if self.errand.max_age is not None:
             earliest.append(now - timedelta(seconds=self.errand.max_age))

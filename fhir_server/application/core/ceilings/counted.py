@@ -66,7 +66,7 @@ class CountedAccess(Access):
         return found
 
     def newly_seen(self, states: Mapping[PatientId, RecordState]) -> dict[PatientId, RecordState]:
-        """Return the marked state of each space newly entered on a declaration of which a failed work saw something.
+        """Return the marked state of each space that failed work newly entered on a declaration and saw something of.
 
         states: of the spaces entered. What the work itself would have declared is not stored, and not counted.
         Raises: as `newly_entered`.

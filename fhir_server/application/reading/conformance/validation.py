@@ -39,7 +39,7 @@ class Asked:
 
 @query
 def validate(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, asked: Asked) -> tuple[Issue, ...]:
-    """Return every fault of a resource, in document order; nothing is stored.
+    """Return the faults of a resource, as many as a write would name; nothing is stored.
 
     id_: of the instance, which the caller must be able to read, "" for none. Asking about one is a reading like any
     other.

@@ -1,4 +1,4 @@
-"""`$status` and `$events` of subscriptions: their state, and what they were told, decided about anew.
+"""`$status` and `$events`: the state of subscriptions, and the events that they were told, each decided about anew.
 
 Source: Subscriptions R5 Backport 1.1.0, operations backport-subscription-status and backport-subscription-events;
 docs/subscriptions.md.

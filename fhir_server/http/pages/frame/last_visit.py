@@ -1,6 +1,7 @@
 """When a person last looked at a space before this session: what came since is new to them.
 
-The store keeps two instants for each person and space, for a year after the last visit; nobody else sees them.
+The store keeps when this session and the earlier one began, for each person and space, for a year after the last visit;
+nobody else sees it.
 Source: docs/portal.md.
 """
 

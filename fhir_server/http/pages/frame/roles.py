@@ -46,5 +46,5 @@ NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
 
 
 def roles_of(account: Account) -> tuple[Role, ...]:
-    """Return the roles in which a person may use the portal; none when there is no page yet for what they are."""
+    """Return the roles in which a person may use the portal; () for a person for whom there are no pages yet."""
     return (Role.PATIENT,) if account.patients else ()

@@ -1,8 +1,8 @@
 """The only way to add a page or a form of a signed-in person: `page` and `form`.
 
-Both check the session, the role and the patient of the address, lockdown, and the limit of requests, before the view
-runs. A form takes a POST
-from a page of this server alone, with the token of the session, and answers with a redirect to a page.
+Both check the session, the role and the patient of the address, the lockdown and the limit of requests, before the view
+runs. A form takes a POST from a page of this server alone, with the token of the session, and answers with a redirect
+to a page.
 Source: OWASP ASVS 5.0, V3.5 (requests across sites) and V7; https://www.w3.org/TR/fetch-metadata/.
 """
 
@@ -43,7 +43,7 @@ def protect(response: Response) -> Response:
 
 
 def page(role: Role, rule: str, scopes: str, asks: AuditedInteraction) -> Callable[[View], View]:
-    """Add a page of a role. The view gets the visit, then what the rule names; its name is that of the endpoint.
+    """Add a page of a role. The view gets the visit, then what the rule names; its own name names the endpoint.
 
     rule: what follows the prefix of the role. scopes: all that the page may ask for. asks: what the audit log keeps
     when a lockdown refuses the page.
