@@ -1,4 +1,4 @@
-"""The entry for request bodies: from JSON or XML to a plain resource, or to all faults of the body at once.
+"""The entry for request bodies: from JSON or XML to a plain resource, or to the faults of the body, reported together.
 
 The resource stays as the client sent it, down to the digits of its decimals.
 
@@ -46,7 +46,7 @@ def parse(body: bytes, media_type: str, expected_type: str) -> Json:
     expected_type: the type that the URL names, "" for any type.
 
     Raises: Problem(UNSUPPORTED_MEDIA) for another format; MALFORMED for a body that is neither JSON nor XML; INVALID
-    with all faults and their expressions.
+    with the faults (as many as `check` returns) and their expressions.
     """
     resource = load(body, media_type)
     type_ = resource.get("resourceType")

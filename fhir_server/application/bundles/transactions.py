@@ -46,7 +46,7 @@ _LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | None, ...]:
     """Do all writes of a transaction in one commit, or none; None stands for an entry that reads or deletes.
 
-    Raises: whatever one entry raises; Problem(INVALID) with all faults of all entries before anything is decided.
+    Raises: whatever one entry raises; Problem(INVALID) with the faults of all entries before anything is decided.
     """
     files = is_submission(bundle)
     audited = publication.SUBMISSION if files else AuditedInteraction(Interaction.TRANSACTION, "Bundle")

@@ -39,7 +39,7 @@ from fhir_server.r4.xml import to_xml
 from fhir_server.settings import limits
 
 LANE, HEARTBEATS = "subscriptions", "heartbeats"
-ENDED = "what the subscription rests on has ended: the app, its grant or its address"
+ENDED = "the basis has ended: the registration of the app, its address, the grant or the person's practice there"
 REFUSED, GAVE_UP = "the endpoint did not take the handshake", "the endpoint has not answered for a day"
 _LOCKED = timedelta(minutes=1)
 _AT_ONCE = 50

@@ -69,7 +69,7 @@ def _page(shown: Shown | None) -> Response:
 
 
 def _is_ours() -> bool:
-    """Tell whether the form was sent from a page of this server; a program that is no browser says nothing of it."""
+    """Tell whether a page of this server sent the form; a program that is no browser sends no such header, and may."""
     told = request.headers.get("Sec-Fetch-Site")
     if told is not None:
         return told == "same-origin"
@@ -78,7 +78,7 @@ def _is_ours() -> bool:
 
 
 def _environ() -> WSGIEnvironment:
-    """Return the environment of the request, which takes nothing of the browser but its address."""
+    """Return the environment of the request to send: of the browser's request it has the address alone."""
     path, _, query = request.form.get("path", "").strip().partition("?")
     method, token = request.form["method"], "".join(request.form.get("token", "").split())
     body = request.form.get("body", "").encode() if method in ("POST", "PUT", "PATCH") else b""
