@@ -200,7 +200,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """That the identity of a space is merged with that of another space; both spaces state it.
+    """The merge of the identity of a space with that of another space; the states of both spaces hold it.
 
     id: of the merge. other: whose space the other is. replaced: whether this identity is the source, which the other
     replaces. at: when. was_active: `Patient.active` of the source before, None when it was not stated.

@@ -33,7 +33,7 @@ class Limits:
     sign_in_bytes: of an authorization request, which is kept while a person signs in.
     exports: of one caller that have not ended. export_hours: how long an export is kept.
     export_spaces: from which one file takes. export_streams: files that a process sends at once.
-    subscriptions: of one caller. subscription_events: told ones that are kept of one subscription, for `$events`.
+    subscriptions: of one caller. subscription_events: last told events that one subscription keeps, for `$events`.
     choices: most choices in one space from the patient's side, and as many again from all professionals together.
     agreements: most agreements of one professional in one space. Both count parts: a Consent counts one, and one for
         each of its exceptions about documents.

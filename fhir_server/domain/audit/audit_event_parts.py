@@ -114,7 +114,7 @@ def _organization(caller: Caller) -> Json:
 
 
 def _named(reference: str, display: str) -> Json:
-    """Return a reference with its display; an unknown one is left out, because no element may be empty."""
+    """Return a reference with its display; an unknown display is left out, because no element may be empty."""
     return {"reference": reference} | ({"display": display} if display else {})
 
 

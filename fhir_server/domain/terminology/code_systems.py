@@ -79,7 +79,7 @@ class CodeSystem:
 
 
 def is_published(system: str) -> bool:
-    """Tell whether a system can be described: R4 asks for an absolute URI, and the matrix names one by a word."""
+    """Tell whether a system can be described: R4 asks for an absolute URI, and the matrix calls one by a word."""
     return ":" in system
 
 

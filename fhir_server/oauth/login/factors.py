@@ -121,7 +121,7 @@ def remove_passkey(owner: Owner, id_: str) -> None:
 
 @command(EventKind.PASSWORD_SET)
 def set_password(owner: Owner, password: str, *, ends_apps: bool) -> None:
-    """Replace the password; ends_apps: end every app's authorization too, not only those of other sessions."""
+    """Replace the password; ends_apps: end all authorizations of apps, also this session's and the lasting ones."""
     _change(owner, Act.SET_PASSWORD, owner.account, password)
     if ends_apps:
         revoke_person(owner.runtime, owner.account.subject)
