@@ -1,6 +1,6 @@
 """The topics (ITI-114), what each tells, the search of one's own subscriptions (ITI-113), `$status` and `$events`."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -183,5 +183,7 @@ class TestTime:
         notified.publish()
         work(notified)
         assert endpoint.told() == []
-        assert notified.get("chu-ehr", f"/Subscription/{made}").get_json()["status"] == "off"
-        assert isinstance(datetime.fromisoformat(end), datetime)
+        there = notified.get("chu-ehr", f"/Subscription/{made}").get_json()
+        assert there["status"] == "off"
+        anew = notified.send("chu-ehr", "PUT", f"/Subscription/{made}", there | {"status": "requested"})
+        assert (anew.status_code, anew.get_json()["issue"][0]["expression"]) == (422, ["Subscription.end"])

@@ -209,7 +209,7 @@ def _wanted_status(runtime: Runtime, found: Subscription, resource: Json) -> str
     if status != OFF and not is_anew:
         text = "takes `off`, or `requested` for a subscription that is off or in error"
         raise Problem.of(Category.BUSINESS_RULE, text, "Subscription.status", "value")
-    if is_anew and found.status_at(runtime.now()) == OFF and found.status != OFF:
+    if is_anew and found.has_ended(runtime.now()):
         text = "the end of the subscription has passed: create another one"
         raise Problem.of(Category.BUSINESS_RULE, text, "Subscription.end", "value")
     return status

@@ -92,11 +92,6 @@ def is_told(runtime: Runtime, caller: Caller, one: Subscription, event: Waiting)
         raise
 
 
-def still_shows(runtime: Runtime, caller: Caller, one: Subscription, event: Waiting) -> bool:
-    """Tell whether a search would show now what was told before; nothing is recorded."""
-    return _would_show(runtime, caller, REGISTRY[event.type], _wanted(runtime, one, event))
-
-
 def _would_show(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> bool:
     if wanted.patient is None:
         return False

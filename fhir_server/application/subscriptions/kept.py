@@ -103,7 +103,11 @@ class Subscription:
 
     def status_at(self, now: datetime) -> str:
         """Return the status at an instant: a subscription whose end has passed is off."""
-        return OFF if self.end and self.end <= now else self.status
+        return OFF if self.has_ended(now) else self.status
+
+    def has_ended(self, now: datetime) -> bool:
+        """Tell whether the end that the subscriber set has passed."""
+        return self.end is not None and self.end <= now
 
     def state(self, fhir_base: str, now: datetime, content: str = "") -> State:
         """Return what a notification says of the subscription. content: instead of its own, "" for its own."""
