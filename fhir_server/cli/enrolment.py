@@ -45,7 +45,7 @@ _WHY = {
 @takes_name
 @takes_settings()
 def enrol(file: Path, client_id: str, after: int, by: str, settings: Settings) -> None:
-    """Announce the spaces of insured persons.
+    """Announce the spaces of the insured persons of a file.
 
     FILE is a CSV file in UTF-8 with the columns number, family, given, birth_date, sex, and, if you have them, system
     and birth_place. Each person has six weeks to oppose. Servers keep running. Start an interrupted run again: whoever

@@ -60,4 +60,6 @@ def test_a_join_takes_as_many_steps_among_many_patients_as_among_few(engine):
     counted, found = taken["few"]
     assert set(found.values()) == {DOCUMENTS, 1}
     assert min(counted.values()) > DOCUMENTS
-    assert taken["many"] == taken["few"]
+    for call, few in counted.items():  # where a random id lies in its index makes a few steps
+        assert abs(taken["many"][0][call] - few) <= max(5, few // 50), call
+    assert taken["many"][1] == found
