@@ -13,16 +13,12 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "fhir_server"
 PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
+_ROOMS = sorted(
+    each.parent.name for each in (SOURCE / "http/pages").glob("*/__init__.py") if each.parent.name != "sign_in"
+)
 _METHODS = [
-    ("http/pages/patient/journal_lines.py", "python"),
-    ("http/pages/patient/notice_texts.py", "python"),
-    ("http/pages/patient/audience.py", "python"),
-    ("http/pages/patient/document_filters.py", "python"),
-    ("http/pages/patient/document_words.py", "python"),
-    ("http/pages/frame/roles.py", "python"),
     ("http/pages/error_pages.py", "python"),
-    ("http/pages/patient/journal.py", "python"),
-    ("http/pages/public/transparency.py", "python"),
+    *((f"http/pages/{room}/**.py", "python") for room in _ROOMS),
     ("http/templates/layout.html", "jinja2"),
     ("http/templates/pages/**.html", "jinja2"),
     ("http/templates/portal/**.html", "jinja2"),
