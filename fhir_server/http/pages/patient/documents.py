@@ -11,14 +11,14 @@ from flask import Response, make_response, render_template, request
 from fhir_server.application.reading import read
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.values import Interaction
+from fhir_server.http.pages.documents.contents import opens
+from fhir_server.http.pages.documents.filters import DocumentFilters, classes
+from fhir_server.http.pages.documents.words import tell
 from fhir_server.http.pages.frame import last_visit
 from fhir_server.http.pages.frame.asking import Page, find, resource_of
 from fhir_server.http.pages.frame.roles import Role
 from fhir_server.http.pages.frame.routes import page
 from fhir_server.http.pages.frame.visits import Visit
-from fhir_server.http.pages.patient.contents import opens
-from fhir_server.http.pages.patient.document_filters import DocumentFilters, classes
-from fhir_server.http.pages.patient.document_words import tell
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY
 

@@ -19,12 +19,12 @@ from fhir_server.domain.consents.directives import directives_of
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.terminology.code_systems import OWN, code_systems
 from fhir_server.domain.values import Interaction, Json
+from fhir_server.http.pages.documents.words import name_of
 from fhir_server.http.pages.frame.asking import find
 from fhir_server.http.pages.frame.roles import Role
 from fhir_server.http.pages.frame.routes import back_to, form, page
 from fhir_server.http.pages.frame.visits import Visit
 from fhir_server.http.pages.language import current_language
-from fhir_server.http.pages.patient.document_words import name_of
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import PARTIES
 
