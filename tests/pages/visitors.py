@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import PatientId, RequesterKind
-from fhir_server.application.identity.accounts import Account, RepresentedPatient, add_account
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient, add_account
 from fhir_server.domain.values import Json
 from tests.world import World
 
@@ -30,6 +30,16 @@ def an_account(world: World, login: str, *patients: str, kind: RequesterKind = R
     )
     person = represented[0].person if represented else f"Practitioner/{world.ids[login]}"
     add_account(world.runtime, Account(login, kind, person, login.title(), patients=represented), PASSWORD)
+
+
+def a_professional(world: World, login: str, place: str, profession: str = "10") -> None:
+    """Let a professional of the world sign in who practises in an establishment, as the directory says."""
+    world.practice(login, place, profession)
+    role, organization = f"PractitionerRole/{world.ids[f'{login}@{place}']}", f"Organization/{world.ids[place]}"
+    practice = PractitionerRoleRef(role, organization, place, profession, label=place)
+    person = f"Practitioner/{world.ids[login]}"
+    account = Account(login, RequesterKind.PROFESSIONAL, person, login.title(), practices=(practice,))
+    add_account(world.runtime, account, PASSWORD)
 
 
 @dataclass
