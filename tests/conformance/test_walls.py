@@ -10,6 +10,7 @@ from fhir_server.application.core.system_views import ReadingReason
 from fhir_server.ports.store import Snapshot
 from tests.conformance.commands import unnamed_at_the_edge
 from tests.conformance.project import ROOT, text_of
+from tests.conformance.racing import browser_modules, racing_reads
 from tests.conformance.type_names import conditions_on_types, needless
 from tests.conformance.walls import (
     ASK_THE_RULES,
@@ -289,3 +290,26 @@ def test_the_threat_model_has_a_row_for_each_read_of_the_store_without_a_filter(
     reads = inspect.getmembers(Snapshot, lambda member: inspect.isfunction(member) and member.__name__[0] != "_")
     unfiltered = [name for name, read in reads if "filters" not in inspect.signature(read).parameters]
     assert sorted(named) == sorted(unfiltered)
+
+
+def test_no_test_of_a_browser_reads_a_page_that_may_still_load():
+    assert racing_reads(ROOT) == [], "look by expect(…), or by the steps of tests/pages/browsing.py"
+    assert len(list(browser_modules(ROOT))) > 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "assert page.locator('h1').count() == 1",
+        "assert page.get_by_role('status').inner_text() == 'x'",
+        "assert page.locator('li').all_inner_texts() == []",
+        "assert 'x' in page.content()",
+        "if page.locator('h1').is_visible(): pass",
+        "assert page.url == 'x'",
+        "page.wait_for_timeout(500)",
+    ],
+)
+def test_a_racing_read_is_found(tmp_path, line):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_x.py").write_text(f"from playwright.sync_api import Page\n\n{line}\n", "utf-8")
+    assert len(racing_reads(tmp_path)) == 1

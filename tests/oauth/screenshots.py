@@ -26,6 +26,7 @@ from fhir_server.oauth.login import totp
 from seed import book, cast
 from tests.live import Live, running
 from tests.oauth.conftest import PATIENT_SCOPES, USER_SCOPES, VERIFIER, challenge, query_of
+from tests.pages.browsing import follow, is_there
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 CALLBACK = "http://127.0.0.1:9/app.html"
@@ -56,7 +57,7 @@ class Studio:
     def sign_in(self, page: Page, login: str) -> None:
         page.fill("#login", login)
         page.fill("#password", self.demo.logins[login])
-        page.click("main button[type=submit]")
+        follow(page.locator("main button[type=submit]").first)
 
     def redeem(self, address: str) -> None:
         """Let the app fetch its tokens."""
@@ -104,9 +105,9 @@ def draw(found: Studio) -> None:
     found.ask(patient, "tension", wanted)
     found.keep(patient, "sign-in")
     found.sign_in(patient, "camille")
-    if patient.locator("input[name=patient]").count():
+    if is_there(patient.locator("input[name=patient]")):
         patient.check("input[name=patient] >> nth=0")
-        patient.click("main button[type=submit]")
+        follow(patient.locator("main button[type=submit]").first)
     patient.click("details summary")
     patient.uncheck("input[name=document] >> nth=1")
     found.keep(patient, "consent-patient", 1240)
@@ -128,15 +129,15 @@ def emergency(found: Studio) -> None:
     found.ask(page, "consult", "openid launch/patient __break-glass patient/DocumentReference.rs")
     found.sign_in(page, "martin")
     page.fill("#code", totp.code_at(SECRET, int(datetime.now(UTC).timestamp())))
-    page.click("main button[type=submit]")
+    follow(page.locator("main button[type=submit]").first)
     for _ in range(3):
-        if page.locator("input[name=capacity]").count():
+        if is_there(page.locator("input[name=capacity]")):
             page.check("input[name=capacity] >> nth=0")
-        elif page.locator("#identifier").count():
+        elif is_there(page.locator("#identifier")):
             page.fill("#identifier", next(part.ins_value for part in cast.PATIENTS if part.key == "camille"))
         else:
             break
-        page.click("main button[type=submit]")
+        follow(page.locator("main button[type=submit]").first)
     found.keep(page, "emergency-declaration")
 
 

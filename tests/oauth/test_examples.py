@@ -14,11 +14,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import expect
 
 from seed import book
 from tests.live import free_port
 from tests.oauth.test_documentation import PAGE
 from tests.oauth.test_real_clients import packages as packages  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.pages.browsing import attribute, follow, is_there
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).parents[2]
@@ -150,19 +152,18 @@ def test_the_app_of_the_page_shows_what_its_patient_left_ticked(followed, demo, 
     page.click("text=Connect")
     page.fill("#login", "camille")
     page.fill("#password", demo.logins["camille"])
-    page.click("main button[type=submit]")
-    if page.locator("input[name=patient]").count():
+    follow(page.locator("main button[type=submit]").first)
+    if is_there(page.locator("input[name=patient]")):
         page.check(f"input[name=patient][value='{demo.patients['camille']}']")
-        page.click("main button[type=submit]")
+        follow(page.locator("main button[type=submit]").first)
     page.click("details summary")
     kept, left_out = page.locator("input[name=document] >> nth=1"), page.locator("input[name=document] >> nth=2")
-    ids = [box.get_attribute("value") for box in (kept, left_out)]
+    ids = [attribute(box, "value") for box in (kept, left_out)]
     left_out.uncheck()
     with page.expect_response(lambda answer: "/fhir/DocumentReference?" in answer.url) as searched:
         page.click("button[value=allow]")
     found = [entry["resource"]["id"] for entry in searched.value.json()["entry"]]
     assert [id_ in found for id_ in ids] == [True, False]
-    page.wait_for_function("document.getElementById('status')?.textContent.length > 0")
-    assert f"patient {demo.patients['camille']}" in page.text_content("#status")
-    assert page.locator("#documents li").count() == len(found)
+    expect(page.locator("#status")).to_contain_text(f"patient {demo.patients['camille']}")
+    expect(page.locator("#documents li")).to_have_count(len(found))
     page.context.close()

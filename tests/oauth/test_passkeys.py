@@ -25,6 +25,7 @@ from tests.live import free_port, serving
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, serve
 from tests.oauth.steps import may_enrol, sign_in
 from tests.oauth.upstream import Visitor, helene, provider_of
+from tests.pages.browsing import follow, is_there
 
 HOST = "habilis.example"
 PRESENT, VERIFIED, ATTESTED = 1, 4, 64
@@ -394,16 +395,16 @@ def site(ports, tmp_path: Path) -> Iterator[tuple[str, str]]:
 def add_there(page, passkeys_page: str, code: str) -> None:
     """Type the code that was handed over, and make a passkey."""
     page.goto(passkeys_page)
-    page.click("text=Change them")
+    follow(page.locator("text=Change them").first)
     page.fill("#code", code)
-    page.click("text=Continue")
+    follow(page.locator("text=Continue").first)
     made, refused = page.locator("h2:has-text('This laptop')"), page.get_by_text("Try again")
     for _ in range(3):  # a browser may refuse, as when its window has lost the focus; a person then tries again
         page.bring_to_front()
         page.fill("#name", "This laptop")
         page.click("text=Add a passkey")
         made.or_(refused).first.wait_for()
-        if made.is_visible():
+        if is_there(made):
             return
     raise AssertionError("the browser made no passkey")
 
@@ -426,14 +427,14 @@ def test_in_a_browser_a_passkey_is_made_and_used(site, chromium):
         page.goto(f"{site}/login")
         page.fill("#login", "camille")
         page.fill("#password", PASSWORD)
-        page.click("button:has-text('Sign in')")
+        follow(page.locator("button:has-text('Sign in')").first)
 
     sign_in_there()
     add_there(page, f"{site}/account/passkeys", code)
     made = devtools.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
     assert [item["rpId"] for item in made] == ["localhost"]
     page.goto(f"{site}/account/apps")
-    page.click("text=Sign out")
+    follow(page.locator("text=Sign out").first)
     sign_in_there()
     page.wait_for_url("**/login/second-factor")
     page.click("text=Use a passkey")

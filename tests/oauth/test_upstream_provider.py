@@ -33,6 +33,7 @@ from tests.live import free_port, serving
 from tests.oauth.conftest import USER_SCOPES, Person, csrf_of, query_of, redeem, request_for
 from tests.oauth.test_real_clients import packages  # noqa: F401 - a fixture
 from tests.oauth.upstream import RPPS, SECRET, citizen, exercise, helene, professional
+from tests.pages.browsing import follow
 from tests.world import INS, World
 
 pytestmark = [pytest.mark.npm, pytest.mark.live]
@@ -215,12 +216,11 @@ def test_in_a_browser_the_card_leads_to_the_practice_situation(desk, base, runti
     page = chromium.new_context(locale="fr-FR").new_page()
     query = asked(base, client_id="browser-desk", redirect_uri=back[0], scope="openid user/DocumentReference.rs")
     page.goto(requests.Request("GET", f"{base}/oauth/authorize", params=query).prepare().url)
-    page.click("text=Pro Santé Connect")
+    follow(page.locator("text=Pro Santé Connect").first)
     page.fill("#who", "helene-card")
-    page.click("text=Present")
-    page.wait_for_selector("text=À quel titre ?")
+    follow(page.locator("text=Present").first)
     page.check("text=CHU")
-    page.click("text=Continuer")
+    follow(page.locator("text=Continuer").first)
     with page.expect_request(lambda request: request.url.startswith(back[0])) as sent:
         page.click("button[value=allow]")
     assert query_of(sent.value.url)["code"]

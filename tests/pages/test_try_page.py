@@ -1,36 +1,40 @@
 """The page that tries the API, in a real Chromium without scripts, by keyboard and in both languages."""
 
 import json
+import re
 
 import pytest
+from playwright.sync_api import expect
+
+from tests.pages.browsing import follow, leaving, measured, text_of
 
 pytestmark = pytest.mark.browser
 
 
 def test_camille_searches_her_documents_by_keyboard(page, site):
     page.goto("/api")
-    page.get_by_role("link", name="Essayer l’API").click()
+    follow(page.get_by_role("link", name="Essayer l’API"))
     page.get_by_label("Jeton d’accès").fill(site.demo.tokens["camille"])
     page.get_by_label("Chemin sous").fill("DocumentReference?status=current&_count=1")
-    page.keyboard.press("Enter")
-    assert page.get_by_role("status").inner_text().startswith("200")
-    shown = json.loads(page.get_by_role("region", name="Corps de la réponse").inner_text())
+    with leaving(page):
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text(re.compile("^200"))
+    shown = json.loads(text_of(page.get_by_role("region", name="Corps de la réponse")))
     assert shown["resourceType"] == "Bundle"
-    assert page.url == f"{site.base}/api/try"
-    assert page.get_by_label("Jeton d’accès").input_value() == ""
-    assert site.demo.tokens["camille"] not in page.content()
-    kept = "JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}])"
-    assert site.demo.tokens["camille"] not in page.evaluate(kept)
+    expect(page).to_have_url(f"{site.base}/api/try")
+    expect(page.get_by_label("Jeton d’accès")).to_have_value("")
+    kept = "[document.documentElement.outerHTML, document.cookie, {...localStorage}, {...sessionStorage}]"
+    assert site.demo.tokens["camille"] not in measured(page, f"JSON.stringify({kept})")
 
 
 def test_a_refusal_is_shown_as_the_server_says_it(page, site):
     page.goto("/api/try?lang=en")
-    page.get_by_role("link", name="English").click()
+    follow(page.get_by_role("link", name="English"))
     page.get_by_label("Access token").fill(site.demo.tokens["stern"])
     page.get_by_label("Path below").fill(f"DocumentReference?patient={site.demo.patients['camille']}")
-    page.get_by_role("button", name="Send").click()
-    assert page.get_by_role("status").inner_text().startswith("403")
-    assert "consent-required" in page.get_by_role("region", name="Body of the answer").inner_text()
+    follow(page.get_by_role("button", name="Send"))
+    expect(page.get_by_role("status")).to_have_text(re.compile("^403"))
+    expect(page.get_by_role("region", name="Body of the answer")).to_contain_text("consent-required")
 
 
 def test_a_form_on_another_site_is_refused(page, site):
