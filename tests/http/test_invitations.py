@@ -235,3 +235,42 @@ def test_the_picture_shows_the_code_alone(world: World):
     assert picture["contentType"] == "image/svg+xml"
     assert b"<svg" in b64decode(picture["data"])
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@BOTH
+def test_codes_in_force_are_listed_without_the_codes(world: World, clock):
+    document = {"reference": f"DocumentReference/{world.publish()}"}
+    code = invite(world, audience=ref(world, "martin"), document=[document], minutes=30)
+    answer = world.get("camille", f"/Patient/{world.ids['camille']}/$invitations")
+    (one,) = answer.get_json()["parameter"]
+    parts = {part["name"]: part for part in one["part"]}
+    assert parts["giver"]["valueReference"] == ref(world, "camille", "Patient")
+    assert parts["audience"]["valueReference"] == ref(world, "martin")
+    assert parts["document"]["valueReference"] == document
+    assert parts["own"]["valueBoolean"] is True
+    assert code not in answer.get_data(as_text=True)
+    clock.advance(minutes=30)
+    assert "parameter" not in call(world, "camille", "invitations").get_json()
+
+
+def test_a_guardian_sees_the_own_code_only_and_the_patient_not_what_a_guardian_chose(world: World):
+    world.patient("lea", "209019999900183", "2009-01-17")
+    parent(world, "marc", "lea")
+    invite(world, "lea", "lea")
+    assert listed_codes(world, "marc") == []
+    invite(world, "marc", "lea", audience=ref(world, "martin"))
+    assert len(listed_codes(world, "marc")) == 1
+    told_to_lea = listed_codes(world, "lea")
+    assert len(told_to_lea) == 2
+    assert "audience" not in json.dumps(told_to_lea)
+
+
+def listed_codes(world, who):
+    return call(world, who, "invitations", "lea").get_json().get("parameter", [])
+
+
+def test_only_the_patients_side_lists_codes(world: World):
+    invite(world)
+    relative(world, "rose")
+    for who in ("martin", "chu-ehr", "rose"):
+        assert call(world, who, "invitations").status_code == 403

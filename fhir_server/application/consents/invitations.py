@@ -36,7 +36,7 @@ from fhir_server.application.identity import credentials
 from fhir_server.application.identity.attempts import Attempts, key_of
 from fhir_server.domain.audit.interactions import Outcome, OutcomeCode, interaction_of
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.commands import command
+from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import split
@@ -72,6 +72,20 @@ class Invitation:
 
     code: str
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A code in force, without the code itself. giver: "Patient/…" or "RelatedPerson/…". until: as in `Invitation`.
+
+    audience, documents: as in `Wish`; None in the code of somebody else too, whose wishes are their own.
+    """
+
+    giver: str
+    until: datetime
+    audience: str | None
+    documents: frozenset[str] | None
+    is_own: bool
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -125,6 +139,32 @@ def cancel(runtime: Runtime, caller: Caller, patient: PatientId) -> None:
     _forget(runtime, patient, None if of_all else caller.requester.person)
 
 
+@query
+def in_force(runtime: Runtime, caller: Caller, patient: PatientId) -> tuple[Standing, ...]:
+    """Return the codes in force that the caller may cancel, the first to end first.
+
+    Raises: Problem(FORBIDDEN) for anybody but the patient's side.
+    """
+    audited = interaction_of(EventKind.INVITATIONS_LOOKED_AT, target=f"Patient/{patient}")
+
+    def plan(work: UnitOfWork) -> None:
+        _enter_as_giver(work, patient, "r")
+        work.trace(work.audited, (f"Patient/{patient}",))
+
+    carry_out(runtime, caller, audited, plan)
+    entries = runtime.ports.vault.entries(_KIND, runtime.now(), _group(patient))
+    kept = [(_DECODER.decode(entry.value), entry.expires) for entry in entries if entry.expires]
+    of_all, person = caller.requester.kind is RequesterKind.PATIENT, caller.requester.person
+    found = (_standing(one, until, person) for one, until in kept if of_all or one.giver == person)
+    return tuple(sorted(found, key=lambda one: one.until))
+
+
+def _standing(kept: _Kept, until: datetime, person: str) -> Standing:
+    if kept.giver != person:
+        return Standing(kept.giver, until, None, None, is_own=False)
+    return Standing(kept.giver, until, kept.audience, kept.documents, is_own=True)
+
+
 @command(EventKind.INVITATION_REDEEMED)
 def redeem(runtime: Runtime, caller: Caller, typed: str) -> Entrance:
     """Use up a code and let the calling professional into its space, for one consultation.
@@ -166,12 +206,15 @@ def _plan_invitation(work: UnitOfWork, patient: PatientId, wish: Wish) -> tuple[
     return _Kept(code, patient, requester.person, requester.kind, audience, agreed.documents), until
 
 
-def _enter_as_giver(work: UnitOfWork, patient: PatientId) -> None:
-    """Enter as the patient or a representative; anybody else gets the same answer for every patient."""
+def _enter_as_giver(work: UnitOfWork, patient: PatientId, letter: str = "c") -> None:
+    """Enter as the patient or a representative; anybody else gets the same answer for every patient.
+
+    letter: of the scope for Consents that the caller needs.
+    """
     if work.caller.requester.kind not in PATIENTS_SIDE:
         work.patient = patient if work.snapshot.load_space(patient) else None
         raise Problem.of(Category.FORBIDDEN, "you may not call this operation", code="not-entitled")
-    smart_scopes.demand(work.caller, CONSENT, "c", patient)
+    smart_scopes.demand(work.caller, CONSENT, letter, patient)
     open_record(work, patient, Action.DIRECT)
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from consent_rules.model import RecordState
 from consent_rules.vocabulary import Action, PatientId
 from fhir_server.application.core import audit_log
-from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.access import PATIENTS_SIDE, Access, Opened
 from fhir_server.application.core.ceilings import reached
 from fhir_server.application.core.ceilings.counted import CountedAccess
 from fhir_server.application.core.ceilings.tallies import Tally
@@ -311,11 +311,10 @@ def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
     for patient in dict.fromkeys((work.patient, *work.met)):
         name_what_has_a_number(work, patient)
     if not work.refused:
-        about = documents_there(work.snapshot, work.patient, work.audited.sought)
-        outcome = Outcome(
-            OutcomeCode.REFUSED, problem.category.value, confidential=is_confidential_failure(work), about=about
-        )
-        work.trace_outcome(outcome)
+        is_on_side = work.caller.requester.kind in PATIENTS_SIDE  # their event must not tell them what exists
+        about = () if is_on_side else documents_there(work.snapshot, work.patient, work.audited.sought)
+        confidential, reason = is_confidential_failure(work), problem.category.value
+        work.trace_outcome(Outcome(OutcomeCode.REFUSED, reason, confidential=confidential, about=about))
     told = work.refusals if work.refused else {*work.refusals, work.patient}
     secret = {patient for patient in work.met if is_confidential(work, patient)}
     work.trace_meetings(frozenset(told), frozenset(secret))

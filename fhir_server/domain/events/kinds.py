@@ -160,6 +160,9 @@ class EventKind(Code):
     INVITATION_CANCELLED = ("invitation-cancelled",
         EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "cancel-invitation"),
         "cancelled the one-time codes for professionals", "cancel the one-time codes for professionals")
+    INVITATIONS_LOOKED_AT = ("invitations-looked-at",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "invitations"),
+        "looked at the one-time codes in force", "look at the one-time codes in force")
     INVITATION_REDEEMED = ("invitation-redeemed",
         EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.LET_IN), "redeem"),
         "used a code that the patient showed", "use a code that the patient showed")

@@ -10,6 +10,7 @@ from fhir_server.http.pages.frame.routes import portal
 from fhir_server.http.pages.patient import audience, contents, contesting, documents, journal, one_notice, people
 from fhir_server.http.pages.public import home, transparency, trying
 from fhir_server.http.pages.public.home import OPENAPI
+from fhir_server.http.pages.sharing import codes
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
 
@@ -25,6 +26,7 @@ PAGE_MODULES = (
     journal,
     contesting,
     one_notice,
+    codes,
     authorize,
     account,
     factors,

@@ -13,14 +13,14 @@ from flask import Response
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.consents import card_presence, invitations
 from fhir_server.application.consents.entrances import Entrance
-from fhir_server.application.consents.invitations import Wish
+from fhir_server.application.consents.invitations import Standing, Wish
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import split
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
-from fhir_server.http.fhir.operations.model import Arguments, Operation, Parameter, outputs, parameters
+from fhir_server.http.fhir.operations.model import Arguments, Operation, Output, Parameter, outputs, parameters, part
 from fhir_server.http.request_context import options
 from fhir_server.oauth.resource.card_readings import reading_of
 from fhir_server.registry import DOCUMENTS, PATIENT
@@ -44,6 +44,20 @@ def _invite(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Res
 def _cancel(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
     invitations.cancel(runtime, caller, PatientId(id_))
     return negotiation.fhir_response(parameters())
+
+
+def _in_force(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    told = [_standing(one) for one in invitations.in_force(runtime, caller, PatientId(id_))]
+    return negotiation.fhir_response(parameters(invitations=told))
+
+
+def _standing(one: Standing) -> Json:
+    """Write one code in force, without the code."""
+    audience = {"reference": one.audience} if one.audience else None
+    documents = [{"name": "document", "valueReference": {"reference": f"DocumentReference/{id_}"}}
+                 for id_ in sorted(one.documents or ())]  # fmt: skip
+    giver = {"reference": one.giver}
+    return part("invitation", giver=giver, until=one.until, own=one.is_own, audience=audience, documents=documents)
 
 
 def _redeem(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
@@ -84,6 +98,13 @@ def _picture(code: str) -> Json:
     return {"contentType": _SVG, "data": b64encode(drawn.getvalue()).decode()}
 
 
+_PARTS = outputs(
+    ("giver", "Reference"),
+    ("until", "dateTime"),
+    ("own", "boolean"),
+    ("audience", "Reference"),
+    ("document", "Reference"),
+)
 OPERATIONS = (
     Operation(
         "invite",
@@ -106,6 +127,16 @@ OPERATIONS = (
         "Make the codes of a space invalid",
         "The patient cancels every code of the space; a legal representative cancels only their own.",
         _cancel,
+    ),
+    Operation(
+        "invitations",
+        "Patient",
+        "List the codes that can be redeemed now",
+        "Who made each code and until when it can be redeemed, without the code itself. The patient sees every code of "
+        "the space, and of an own one whom and which documents it is for; a legal representative sees only their own.",
+        _in_force,
+        output=(Output("invitation", parts=_PARTS),),
+        affects_state=False,
     ),
     Operation(
         "redeem",
