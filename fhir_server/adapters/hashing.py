@@ -11,12 +11,15 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from consent_rules.vocabulary import NO_SPACE, PatientId
+from fhir_server.domain.stored import Facts
 from fhir_server.ports.vault import SWITCH
 
 TOKEN_BYTES = 8
 _NAME_BYTES = 16
-_KEPT = 65_536
-"""Hashes of tokens that are kept in memory, some 20 MB: most tokens of an audit event are those of the one before."""
+_KEPT = 32_768
+"""Hashes of tokens that are kept in memory, some 10 MB."""
+_COMMON_KEPT = 4096
+"""Groups of hashes that are kept in memory, some 10 MB: audit events of one patient share most of their tokens."""
 
 
 class Hashes:
@@ -27,11 +30,18 @@ class Hashes:
         self._key = index_key
         self._switches: dict[str, bytes] = {}
         self._token = lru_cache(_KEPT)(self._hash_of_token)
-        self._of_compartment = lru_cache(_KEPT // 64)(self._keyed)
+        self._common = lru_cache(_COMMON_KEPT)(self.tokens)
+        self._of_compartment = lru_cache(_KEPT // 32)(self._keyed)
 
     def tokens(self, compartment: PatientId, tokens: Collection[str]) -> list[bytes]:
         """Return the hashes of tokens in one compartment, eight bytes each."""
         return [self._token(compartment, token) for token in tokens]
+
+    def of(self, facts: Facts) -> list[bytes]:
+        """Return the hashes of all tokens of a resource."""
+        compartment = facts.access.compartment
+        own = self.tokens(compartment, facts.tokens)
+        return own + self._common(compartment, facts.common) if facts.common else own
 
     def _hash_of_token(self, compartment: PatientId, token: str) -> bytes:
         hashed = self._of_compartment(compartment).copy()

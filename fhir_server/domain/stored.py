@@ -34,7 +34,8 @@ class Facts:
 
     access: who may see it.
     tokens: canonical search tokens (domain/search/tokens.py). The stores keep keyed hashes of them, so a resource that
-        a store returns has empty tokens and lookup.
+        a store returns has empty tokens, common and lookup.
+    common: further tokens, which many resources have together; a store keeps their hashes in memory.
     lookup: the tokens that also find the resource without a patient (identifiers, names in the directory).
     dates: the interval of each date search parameter that has a value.
     documents: for a List, the ids of its DocumentReferences, in order. A List is visible when one of these documents is
@@ -51,6 +52,7 @@ class Facts:
     lookup: frozenset[str] = frozenset()
     dates: Mapping[str, Interval] = field(default_factory=dict)
     documents: tuple[str, ...] = ()
+    common: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def marks_of(stored: Stored) -> Document:
 
 def tokens_of(facts: Facts, hashes: Hashes) -> Document:
     """Return the fields of the tokens; `words` finds resources of the directory."""
-    tokens = numbers(hashes.tokens(facts.access.compartment, facts.tokens))
+    tokens = numbers(hashes.of(facts))
     found: Document = {"tokens": tokens, "lookup": numbers(hashes.lookup(facts.lookup))}
     if not facts.access.compartment:
         found["words"] = tokens

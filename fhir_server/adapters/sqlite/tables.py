@@ -122,7 +122,7 @@ def stored_of(head: Head, facts: Facts, body: bytes) -> Stored:
 
 def packed_tokens(hashes: Hashes, facts: Facts) -> bytes:
     """Return the hashes of all tokens, one after the other."""
-    return b"".join(sorted(hashes.tokens(facts.access.compartment, facts.tokens)))
+    return b"".join(sorted(hashes.of(facts)))
 
 
 def row_range(compartment: PatientId, type_: str) -> tuple[int, int]:

@@ -4,7 +4,6 @@ Sources: IHE BALP 1.1 REST patterns (https://profiles.ihe.net/ITI/BALP/), the au
 (https://profiles.ihe.net/ITI/MHD/), and BALP "AuthZconsent" for refused decisions.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -124,7 +123,8 @@ def trace_of(
             owner_person=requester.person,
             owner_client="" if requester.person else requester.client,
         ),
-        tokens=_tokens_of(audited, outcome, caller, patient, event["meta"].get("profile", ())),
+        tokens=_tokens_of(audited, outcome, caller, patient),
+        common=_common_of(audited, outcome, caller, patient, *event["meta"].get("profile", ("",))),
         dates={"date": (micros(stamp.at), micros(stamp.at) + 1)},
         documents=about(audited, outcome) if patient else (),
     )
@@ -246,24 +246,37 @@ def _subtypes(audited: AuditedInteraction) -> list[Json]:
 
 
 def _tokens_of(
-    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None, profiles: Iterable[str]
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None
 ) -> frozenset[str]:
-    found = set(_coded_tokens(audited.interaction, audited.transaction, audited.operation, outcome.code))
-    for profile in profiles:
-        found |= _profile_tokens(profile)
+    """Return the tokens that few events share: of the patient, the access token and the resources."""
+    found: set[str] = set()
     if patient:
-        found.add(tokens.present("patient"))
         found |= tokens.reference("patient", f"Patient/{patient}") | tokens.reference("entity", f"Patient/{patient}")
     if caller.requester.person:
-        found |= tokens.reference("agent", caller.requester.person)
-    if caller.requester.organization:
-        found |= tokens.reference("agent", caller.requester.organization)
-    if caller.granted.client_id == PAGES:
-        found.add(ON_PAGES)
-    found |= _agent_tokens(caller) | _entity_tokens(bool(patient), _objects(audited, outcome))
+        found |= tokens.uri("policy", policy_of(caller))
     for reference in named_of(audited, outcome):
         found |= tokens.reference("entity", reference)
     return frozenset(found)
+
+
+def _common_of(
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None, profile: str
+) -> frozenset[str]:
+    """Return the tokens of the kind of an event and of who took part."""
+    granted, requester = caller.granted, caller.requester
+    return _joined(
+        _coded_tokens(audited.interaction, audited.transaction, audited.operation, outcome.code),
+        _profile_tokens(profile),
+        _entity_tokens(bool(patient), _objects(audited, outcome)),
+        _agent_tokens(granted.client_id, caller.origin.address or "unknown", requester.organization),
+        _person_tokens(requester.person, requester.profession or ""),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _joined(*parts: frozenset[str]) -> frozenset[str]:
+    """Return the union, which is one and the same value for the same parts: a store keeps its hashes."""
+    return frozenset().union(*parts)
 
 
 def _objects(audited: AuditedInteraction, outcome: Outcome) -> str | None:
@@ -274,17 +287,24 @@ def _objects(audited: AuditedInteraction, outcome: Outcome) -> str | None:
     return role_of(audited, subject) if subject else None
 
 
-def _agent_tokens(caller: Caller) -> frozenset[str]:
-    """Return the tokens of who took part, as `audit_event_parts.agents` names them."""
-    granted, requester = caller.granted, caller.requester
-    found = tokens.string("address", caller.origin.address or "unknown", words=False) | {tokens.present("address")}
-    found |= tokens.token("agent.identifier", "", granted.client_id)
-    found |= tokens.reference_identifier("agent", "", granted.client_id)
-    if requester.person:
-        found |= tokens.uri("policy", policy_of(caller)) | {tokens.present("policy")}
-        if requester.profession:
-            found |= tokens.token("agent-role", tokens.PROFESSION_SYSTEM, requester.profession)
-            found |= {tokens.present("agent-role")}
+@lru_cache(maxsize=1024)
+def _agent_tokens(client: ClientId, address: str, organization: str) -> frozenset[str]:
+    """Return the tokens of the client and the establishment, as `audit_event_parts.agents` names them."""
+    found = tokens.string("address", address, words=False) | {tokens.present("address")}
+    found |= tokens.token("agent.identifier", "", client) | tokens.reference_identifier("agent", "", client)
+    if organization:
+        found |= tokens.reference("agent", organization)
+    return found | {ON_PAGES} if client == PAGES else found
+
+
+@lru_cache(maxsize=1024)
+def _person_tokens(person: str, profession: str) -> frozenset[str]:
+    """Return the tokens of the person who took part, "" when nobody did, as `audit_event_parts.agents` names them."""
+    if not person:
+        return frozenset()
+    found = tokens.reference("agent", person) | {tokens.present("policy")}
+    if profession:
+        found |= tokens.token("agent-role", tokens.PROFESSION_SYSTEM, profession) | {tokens.present("agent-role")}
     return found
 
 
@@ -297,6 +317,8 @@ def _entity_tokens(has_patient: bool, role: str | None) -> frozenset[str]:  # no
     role: of the system object, None for none.
     """
     found: set[str] = set()
+    if has_patient:
+        found.add(tokens.present("patient"))
     for type_, as_ in (*((("1", "1"),) if has_patient else ()), *((("2", role),) if role else ())):
         found |= tokens.token("entity-type", ENTITY_TYPE, type_) | tokens.token("entity-role", OBJECT_ROLE, as_)
         found |= {tokens.present("entity-type"), tokens.present("entity-role")}
@@ -320,7 +342,7 @@ def _coded_tokens(interaction: Interaction, transaction: str, operation: str, ou
 
 @lru_cache(maxsize=64)
 def _profile_tokens(profile: str) -> frozenset[str]:
-    return tokens.uri("_profile", profile) | {tokens.present("_profile")}
+    return tokens.uri("_profile", profile) | {tokens.present("_profile")} if profile else frozenset()
 
 
 def _coding(coding: Json) -> tuple[str, str]:

@@ -37,7 +37,9 @@ class AnyOf:
 
     def matches(self, facts: Facts, *, knows_marks: bool = False) -> bool:
         """Tell whether the facts satisfy the criterion."""
-        return bool(self.tokens & facts.tokens) or (knows_marks and bool(self.marks & facts.access.marks))
+        return not self.tokens.isdisjoint(facts.tokens | facts.common) or (
+            knows_marks and bool(self.marks & facts.access.marks)
+        )
 
 
 @dataclass(frozen=True, slots=True)
