@@ -33,6 +33,7 @@ class Limits:
     sign_in_bytes: of an authorization request, which is kept while a person signs in.
     exports: of one caller that have not ended. export_hours: how long an export is kept.
     export_spaces: from which one file takes. export_streams: files that a process sends at once.
+    copied: resources that a copy of a whole space may hold, its journal not counted.
     subscriptions: of one caller. subscription_events: last told events that one subscription keeps, for `$events`.
     choices: most choices in one space from the patient's side, and as many again from all professionals together.
     agreements: most agreements of one professional in one space. Both count parts: a Consent counts one, and one for
@@ -68,6 +69,7 @@ class Limits:
     export_hours: Annotated[Whole, Field(ge=1, le=720)] = 24
     export_spaces: Annotated[Whole, Field(ge=1, le=1000)] = 50
     export_streams: Annotated[Whole, Field(ge=1, le=100)] = 2
+    copied: Annotated[Whole, Field(ge=1, le=100_000)] = 5000
     subscriptions: Annotated[Whole, Field(ge=1, le=1000)] = 20
     subscription_events: Annotated[Whole, Field(ge=1, le=1000)] = 100
     choices: Annotated[Whole, Field(ge=1, le=10_000)] = 400

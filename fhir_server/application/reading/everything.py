@@ -148,11 +148,7 @@ def _parts(wanted: Wanted) -> list[Search]:
 
 def _entries(access: Access, filters: Filters, shown: Iterable[Shown], wanted: Wanted) -> Iterator[Shown]:
     """Yield the directory entries to which a page refers, by the references that it still shows."""
-    named: dict[str, set[str]] = {}
-    for item in shown:
-        for type_, id_ in _ENTRY.findall(item.stored.body):
-            named.setdefault(type_.decode(), set()).add(id_.decode())
-    for type_, ids in sorted(named.items()):
+    for type_, ids in sorted(entries_named(shown).items()):
         if wanted.types and type_ not in wanted.types:
             continue
         ordered = sorted(ids)
@@ -160,3 +156,12 @@ def _entries(access: Access, filters: Filters, shown: Iterable[Shown], wanted: W
             some = frozenset(ordered[start : start + _AT_ONCE])
             rows = access.snapshot.find(Search(type_, ids=some, limit=len(some)), filters).rows
             yield from read.present(access, rows, filters)
+
+
+def entries_named(shown: Iterable[Shown]) -> dict[str, set[str]]:
+    """Return the ids of the directory entries to which resources refer, by type."""
+    named: dict[str, set[str]] = {}
+    for item in shown:
+        for type_, id_ in _ENTRY.findall(item.stored.body):
+            named.setdefault(type_.decode(), set()).add(id_.decode())
+    return named

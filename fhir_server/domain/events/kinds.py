@@ -69,6 +69,10 @@ class EventKind(Code):
         "look at everything in the space that is open to them")
     DATA_EXPORTED = ("data-exported", EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
         "took a copy of %(things)s along in an export", "take a copy of %(things)s along in an export")
+    SPACE_COPIED = ("space-copied",
+        EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "export-space"),
+        "took a copy of everything in the space that is open to them",
+        "take a copy of everything in the space that is open to them")
     SUMMARY_READ = ("summary-read", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _ACCESS, "summary"),
         "looked at a summary of the space", "look at a summary of the space")
     PATIENT_LOOKED_UP = ("patient-looked-up",

@@ -234,6 +234,8 @@ def _of_call(operation: Operation, method: str) -> Json:
 
 def _told_back(operation: Operation) -> Json:
     """Return the content of an operation's answer: the resource that is its one output, or Parameters."""
+    if operation.media_type:
+        return {operation.media_type: {"schema": {"type": "string", "format": "binary"}}}
     if not operation.output:
         return _content("any", "of these")
     only, *others = operation.output

@@ -13,6 +13,7 @@ from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sharing import codes
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
+from fhir_server.http.pages.space_export import copy
 
 PAGE_MODULES = (
     home,
@@ -27,6 +28,7 @@ PAGE_MODULES = (
     contesting,
     one_notice,
     codes,
+    copy,
     authorize,
     account,
     factors,

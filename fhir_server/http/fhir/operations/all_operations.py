@@ -18,6 +18,7 @@ from fhir_server.http.fhir.operations import (
     invitations,
     reading,
     reviews,
+    space_copies,
     spaces,
     subscriptions,
     summary,
@@ -40,6 +41,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *reading.OPERATIONS,
     *everything.OPERATIONS,
     *exports.OPERATIONS,
+    *space_copies.OPERATIONS,
     *documents.OPERATIONS,
     *matching.OPERATIONS,
     *merging.OPERATIONS,
@@ -58,7 +60,8 @@ def capability_of(operation: Operation, fhir_base: str) -> Json:
 
 def call(operation: Operation, id_: str = "") -> Response:
     """Run an operation on one resource, or on a type."""
-    negotiation.wanted_format()
+    if not operation.media_type:
+        negotiation.wanted_format()
     if operation.shown:
         _demand_small(operation)
         return operation.shown(id_, arguments(operation))

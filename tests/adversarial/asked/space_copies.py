@@ -1,0 +1,3 @@
+"""The copy of a whole space."""
+
+OPEN = ("/Patient/{space}/$export-space",)
