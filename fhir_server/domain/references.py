@@ -138,7 +138,7 @@ def without_documents(body: bytes, hidden: frozenset[str]) -> bytes:
 def without_references(resource: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return a resource without any element that refers to one of these names ("Type/id")."""
     hidden = frozenset(names)
-    pruned: dict[str, Any] = _pruned(resource, lambda reference: _names(reference.get("reference"), hidden))
+    pruned: dict[str, Any] = _pruned(resource, lambda one: "reference" in one and _names(one["reference"], hidden))
     return pruned
 
 

@@ -51,6 +51,13 @@ STATEMENTS = {
     "total by ids": total("DocumentReference", ids=frozenset({"i", "j"})),
     "total of traces": total("AuditEvent"),
     "which of these": tables.seen_among("DocumentReference", frozenset({"i", "j"}), SEEN),
+    "page by ids, through a space": tables.page(
+        Search("DocumentReference", ids=frozenset("ij")), SEEN, HASHES, through=True
+    ),
+    "total by ids, through a space": tables.total(
+        Search("DocumentReference", ids=frozenset("ij")), SEEN, HASHES, 100, through=True
+    ),
+    "which of these, through a space": tables.seen_among("DocumentReference", frozenset("ij"), SEEN, through=True),
     "who has this identifier": tables.having("Patient", [b"12345678"], 2),
     "queue over all spaces": tables.queue("Task", b"12345678", "due", 20, LATER),
     "directory": page("Practitioner", seen=DIRECTORY),
@@ -104,6 +111,17 @@ def test_sqlite_compiles_a_statement_over_many_ids_once_for_any_number_of_them()
 def test_up_to_three_ids_are_compared_one_by_one_which_is_quicker():
     assert all("h.id IN (?" in one for ids in (1, 2, 3) for one in over(ids))
     assert not any("h.id IN (?" in one for one in over(4))
+
+
+def test_many_ids_in_a_small_space_are_found_by_going_through_its_rows_alone(connection):
+    for name in (name for name in STATEMENTS if name.endswith("through a space")):
+        statement = STATEMENTS[name]
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)]
+        assert "SEARCH h USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in plan, name
+    first = tables.row_range("p", "DocumentReference")[0]
+    assert tables.is_small("p", "DocumentReference", first + 79, 20)
+    assert not tables.is_small("p", "DocumentReference", first + 80, 20)
+    assert not tables.is_small("p", "DocumentReference", None, 20)
 
 
 @pytest.mark.mongo

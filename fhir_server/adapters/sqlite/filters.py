@@ -193,12 +193,13 @@ def _as_json(values: frozenset[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One search for one visibility, to be made into SQL."""
+    """One search for one visibility, to be made into SQL. through: go through a compartment, even to find ids."""
 
     search: Search
     visibility: Visibility
     hashes: Hashes
     params: Params
+    through: bool = False
 
     def conditions(self) -> str:
         """Return the condition of a match, including the visibility."""

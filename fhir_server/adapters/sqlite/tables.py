@@ -32,6 +32,8 @@ _COMPARTMENT = [column.strip() for column in FACTS.split(",")].index("compartmen
 _ROOM_BITS = 27
 """Most resources of one type in one compartment: 134 million."""
 _RANGE_BITS = 36
+_ROWS_FOR_AN_ID = 4
+"""Rows of a compartment that are read in the time in which one id is found."""
 
 
 class FactColumns(NamedTuple):
@@ -183,9 +185,26 @@ def queue(type_: str, hashed: bytes, date: str, limit: int, after: Place) -> Sta
     return Statement(sql, (hashed, type_, f'$."{date}"[0]', limit, after.value, after.id))
 
 
-def page(search: Search, visibility: Visibility, hashes: Hashes) -> Statement:
-    """Select one row more than a page: sort value, head, facts, encrypted body."""
-    asked = Asked(search, visibility, hashes, Params())
+def last_row(compartment: PatientId, type_: str) -> Statement:
+    """Select the last row of a type in a compartment."""
+    return Statement("SELECT max(row) FROM heads WHERE row BETWEEN ? AND ?", row_range(compartment, type_))
+
+
+def is_small(compartment: PatientId, type_: str, last: int | None, ids: int) -> bool:
+    """Tell whether it is quicker to go through all rows of a type in a compartment than to find so many ids.
+
+    The rows lie side by side; each id is a descent into the index of all ids of the store, to a page of its own.
+    last: the last row, as `last_row` selects it.
+    """
+    return last is not None and last - row_range(compartment, type_)[0] < _ROWS_FOR_AN_ID * ids
+
+
+def page(search: Search, visibility: Visibility, hashes: Hashes, *, through: bool = False) -> Statement:
+    """Select one row more than a page: sort value, head, facts, encrypted body.
+
+    through: go through all rows of the type in the compartment, even to find ids.
+    """
+    asked = Asked(search, visibility, hashes, Params(), through)
     direction = "DESC" if search.descending else "ASC"
     value = asked.order_value()
     source, where = _matching(asked)
@@ -201,29 +220,33 @@ def page(search: Search, visibility: Visibility, hashes: Hashes) -> Statement:
     return Statement(sql, asked.params.values)
 
 
-def total(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> Statement:
-    """Select the number of matches, at most one more than the cap."""
-    asked = Asked(search, visibility, hashes, Params())
+def total(search: Search, visibility: Visibility, hashes: Hashes, cap: int, *, through: bool = False) -> Statement:
+    """Select the number of matches, at most one more than the cap. through: as in `page`."""
+    asked = Asked(search, visibility, hashes, Params(), through)
     source, where = _matching(asked, everything=True)
     sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {asked.params.add(cap + 1)})"
     return Statement(sql, asked.params.values)
 
 
-def matching(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> Statement:
-    """Select the ids of the matches, at most one more than the cap."""
-    asked = Asked(search, visibility, hashes, Params())
+def matching(search: Search, visibility: Visibility, hashes: Hashes, cap: int, *, through: bool = False) -> Statement:
+    """Select the ids of the matches, at most one more than the cap. through: as in `page`."""
+    asked = Asked(search, visibility, hashes, Params(), through)
     source, where = _matching(asked, everything=True)
     return Statement(f"SELECT h.id FROM {source} WHERE {where} LIMIT {asked.params.add(cap + 1)}", asked.params.values)
 
 
-def seen_among(type_: str, ids: frozenset[str], visibility: Visibility, *, gone: bool = False) -> Statement:
-    """Select those ids that are visible. gone: include deleted ones."""
+def seen_among(
+    type_: str, ids: frozenset[str], visibility: Visibility, *, gone: bool = False, through: bool = False
+) -> Statement:
+    """Select those ids that are visible. gone: include deleted ones. through: as in `page`."""
     params = Params()
-    table = "trail AS h" if type_ == TRACE else "heads AS h"
-    of_type = "1" if type_ == TRACE else f"h.type = {params.add(type_)}"
-    of_type += "" if gone or type_ == TRACE else " AND h.deleted = 0"
     named = among("h.id", ids, params)
-    sql = f"SELECT h.id FROM {table} WHERE {of_type} AND {named} AND {visible(type_, visibility, params)}"
+    seen = f"{named} AND {visible(type_, visibility, params)}"
+    if type_ == TRACE:
+        return Statement(f"SELECT h.id FROM trail AS h WHERE {seen}", params.values)
+    table, place = _through(visibility.compartment, type_, params) if through else ("heads AS h", "1")
+    present = "1" if gone else "h.deleted = 0"
+    sql = f"SELECT h.id FROM {table} WHERE {place} AND h.type = {params.add(type_)} AND {present} AND {seen}"
     return Statement(sql, params.values)
 
 
@@ -249,10 +272,16 @@ def _matching(asked: Asked, *, everything: bool = False) -> tuple[str, str]:
     where = f"h.type = {params.add(search.type)} AND {present} AND {where}"
     if asked.visibility.compartment == "":
         return _directory(asked), where
-    if search.ids is not None:
+    if search.ids is not None and not asked.through:
         return "heads AS h", where
-    first, last = row_range(asked.visibility.compartment, search.type)
-    return "heads AS h NOT INDEXED", f"h.row BETWEEN {params.add(first)} AND {params.add(last)} AND {where}"
+    table, place = _through(asked.visibility.compartment, search.type, params)
+    return table, f"{place} AND {where}"
+
+
+def _through(compartment: PatientId, type_: str, params: Params) -> tuple[str, str]:
+    """Return the table, and the condition of a row to lie among those of a type in a compartment."""
+    first, last = row_range(compartment, type_)
+    return "heads AS h NOT INDEXED", f"h.row BETWEEN {params.add(first)} AND {params.add(last)}"
 
 
 def _directory(asked: Asked) -> str:
