@@ -132,9 +132,17 @@ class Caller:
         return cls(granted, Scopes.parse(scopes), token_id, origin, in_lockdown)
 
     @classmethod
-    def of_page(cls, granted: Granted, scopes: Scopes, origin: Origin, *, in_lockdown: bool) -> Self:
-        """Return a person who reads on a page of this server, without a token: the id of the session stands for it."""
-        return cls(granted, scopes, granted.id, origin, in_lockdown)
+    def of_page(
+        cls,
+        granted: Granted,
+        scopes: Scopes,
+        origin: Origin,
+        *,
+        in_lockdown: bool,
+        supervision: Supervision = NO_SUPERVISION,
+    ) -> Self:
+        """Return a person on a page of this server, without a token: the id of the session stands for it."""
+        return cls(granted, scopes, granted.id, origin, in_lockdown, supervision)
 
     @classmethod
     def of_event(cls, requester: Requester, client_id: ClientId, display: str, origin: Origin) -> Self:

@@ -14,7 +14,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import caller as fhir_caller
 from fhir_server.http.fhir import negotiation, unoffered
 from fhir_server.http.fhir.outcomes import answer, defect, headers_of, is_stopped, status_of
-from fhir_server.http.pages import error_pages
+from fhir_server.http.pages import error_pages, refusals
 from fhir_server.http.pages.sign_in.frame import oauth_pages
 from fhir_server.http.request_context import is_of_fhir, runtime
 from fhir_server.metrics import counting
@@ -90,10 +90,11 @@ def _unexpected(error: Exception) -> Response:
 
 def page(problem: Problem) -> Response:
     """Build the page of a problem, without the problem's own text, which is written for programs."""
-    text = error_pages.EMERGENCIES_ONLY if is_stopped(problem) else None
+    text = error_pages.EMERGENCIES_ONLY if is_stopped(problem) else refusals.text_of(problem)
     telemetry.note(category=problem.category.value)
     counting.refused(problem.category.value)
-    return error_pages.page(status_of(problem), headers_of(problem).items(), text)
+    at = refusals.passes_at(problem, runtime().now()) if text else None
+    return error_pages.page(status_of(problem), headers_of(problem).items(), text, at)
 
 
 def _problem(problem: Problem) -> Response:

@@ -49,12 +49,13 @@ def demand(caller: Caller, usual: Ceilings) -> None:
 def demand_of_session(caller: Caller, usual: Ceilings) -> None:
     """Count a request of a person on our pages; the session counts as a token does.
 
-    Raises: Problem(TOO_MANY) with the seconds until the next request is served.
+    Raises: Problem(TOO_MANY) with the seconds until the next request is served, except in an emergency.
     """
     store = current_app.extensions.get(_EXTENSION)
-    if store is not None:
-        _demand(store, f"token {caller.token_id}", usual.requests_a_minute, usual.requests_a_second)
-        _demand(store, f"minute of token {caller.token_id}", usual.requests_a_minute, usual.requests_a_minute)
+    if store is not None and caller.purpose not in MODES:
+        most = caller.supervision.ceilings_of(caller.requester, usual)
+        _demand(store, f"token {caller.token_id}", most.requests_a_minute, most.requests_a_second)
+        _demand(store, f"minute of token {caller.token_id}", most.requests_a_minute, most.requests_a_minute)
 
 
 @dataclass(frozen=True, slots=True)

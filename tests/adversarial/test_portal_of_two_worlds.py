@@ -15,13 +15,16 @@ import pytest
 from consent_rules.decision import document_filters
 from consent_rules.vocabulary import DirectiveKind, Mark, RequesterKind
 from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.identity import access_tokens
 from fhir_server.application.reading import read, search
 from fhir_server.domain.consents.elements import DIRECTIVE
 from fhir_server.http.pages.frame.roles import Role
 from tests.adversarial.pages_asked import FORMS, NO_SPACE, PAGES, Asked
+from tests.adversarial.pages_asked.professional import EMERGENCY
 from tests.adversarial.test_two_worlds import on_mongodb
 from tests.adversarial.two_worlds import KINDS, Kind, Side, alike, sides
 from tests.http.spaces import UNKNOWN
+from tests.pages.professionals import proven_again
 from tests.pages.visitors import SITE, Visitor, a_professional, an_account
 
 __all__ = ["on_mongodb"]
@@ -101,7 +104,7 @@ OF_PROFESSIONALS = tuple(
     for kind in KINDS
     for who in kind.blind
     if who in ("dora", "martin", "blocked")
-) if "PROFESSIONAL" in Role.__members__ else ()  # fmt: skip
+)
 WAYS = (*OF_PATIENTS, *OF_GUARDIANS, *OF_CARERS, *OF_PROFESSIONALS)
 """Every way of hiding, from every reader."""
 
@@ -116,6 +119,10 @@ class Reader(Visitor):
         """Sign in there."""
         self.world.here()
         super().__post_init__()
+        self.begin()
+
+    def begin(self) -> None:
+        """Take the token of forms from the first page of the present session."""
         start = self.web.get("/account/start", base_url=SITE, follow_redirects=True)
         self.token = re.search(r'name="csrf" value="([^"]+)"', start.text)[1]
 
@@ -148,9 +155,15 @@ def reader(side: Side, who: str, role: Role = Role.PATIENT) -> Reader:
     if role is Role.PATIENT:
         kind = RequesterKind.PATIENT if who == side.space else RequesterKind.RELATED
         an_account(side, who, side.space, kind=kind)
-    else:
-        a_professional(side, who, "other")
-    return Reader(side, who, side.ids[side.space])
+        return Reader(side, who, side.ids[side.space])
+    token = access_tokens.find_access(side.runtime, side.tokens[who])
+    side.ids["place"] = token.grant.requester.organization.partition("/")[2]
+    a_professional(side, who, "place")
+    side.ids["situation"] = side.ids[f"{who}@place"]
+    found = proven_again(Reader(side, who, side.ids[side.space]))
+    found.begin()
+    assert found.told(EMERGENCY)[:3] == ("422" if who == "blocked" else "303")
+    return found
 
 
 @contextmanager
@@ -237,6 +250,22 @@ def test_the_leak_of_a_page_that_is_read_without_the_filter_is_found(tmp_path, m
     """The fault is planted: the query of the page is asked without the caller's filter."""
     monkeypatch.setattr(module, *_planted(module))
     way = OF_GUARDIANS[0]
+    with worlds(tmp_path, way) as pair:
+        assert len(differing(pair, way, asked_of(way, page))) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "page"),
+    [
+        (search, "/patients/{space}/documents"),
+        (read, "/patients/{space}/documents/{%s}"),
+        (read, "/emergencies/{space}/contents/{%s-content}"),
+    ],
+)
+def test_the_leak_of_a_page_of_a_professional_is_found(tmp_path, monkeypatch, module, page):
+    """The fault is planted: as above."""
+    monkeypatch.setattr(module, *_planted(module))
+    way = OF_PROFESSIONALS[-2]
     with worlds(tmp_path, way) as pair:
         assert len(differing(pair, way, asked_of(way, page))) == 1
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
+from fhir_server.http.pages.frame.roles import PREFIXES
 from tests.pages.visitors import SITE, Visitor, an_account, camille_at_home, left
 from tests.world import TRE_A07, World
 
@@ -172,4 +173,5 @@ def test_nothing_but_page_and_form_adds_a_page_of_a_role(world):
     views = world.web.application.view_functions
     loose = [rule.rule for rule in rules if not hasattr(views[rule.endpoint], "__wrapped__")]
     assert loose == ["/account/start"]
-    assert all(rule.rule.startswith("/account/spaces/<uuid:patient>/") for rule in rules if rule.rule not in loose)
+    prefixes = tuple(PREFIXES.values())
+    assert all(rule.rule.startswith(prefixes) for rule in rules if rule.rule not in loose)

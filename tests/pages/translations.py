@@ -18,6 +18,7 @@ _ROOMS = sorted(
 )
 _METHODS = [
     ("http/pages/error_pages.py", "python"),
+    ("http/pages/refusals.py", "python"),
     *((f"http/pages/{room}/**.py", "python") for room in _ROOMS),
     ("http/templates/layout.html", "jinja2"),
     ("http/templates/pages/**.html", "jinja2"),

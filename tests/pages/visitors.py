@@ -32,13 +32,16 @@ def an_account(world: World, login: str, *patients: str, kind: RequesterKind = R
     add_account(world.runtime, Account(login, kind, person, login.title(), patients=represented), PASSWORD)
 
 
-def a_professional(world: World, login: str, place: str, profession: str = "10") -> None:
-    """Let a professional of the world sign in who practises in an establishment, as the directory says."""
+def a_professional(world: World, login: str, place: str, profession: str = "10", **more: Any) -> None:
+    """Let a professional of the world sign in who practises in an establishment, as the directory says.
+
+    more: of their account.
+    """
     world.practice(login, place, profession)
     role, organization = f"PractitionerRole/{world.ids[f'{login}@{place}']}", f"Organization/{world.ids[place]}"
     practice = PractitionerRoleRef(role, organization, place, profession, label=place)
     person = f"Practitioner/{world.ids[login]}"
-    account = Account(login, RequesterKind.PROFESSIONAL, person, login.title(), practices=(practice,))
+    account = Account(login, RequesterKind.PROFESSIONAL, person, login.title(), practices=(practice,), **more)
     add_account(world.runtime, account, PASSWORD)
 
 

@@ -291,7 +291,7 @@ class _Counts:
         full = [(key, limit) for key, limit in self._limits if self._attempts.is_full(key, limit)]
         if full:
             seconds = max(self._attempts.seconds_left(key, limit) for key, limit in full)
-            told = Issue("too many codes were tried in vain; try again later")
+            told = Issue("too many codes were tried in vain; try again later", code="ceiling-failed-codes-an-hour")
             refusal = Problem(Category.TOO_MANY, told, retry_after=seconds)
             audited = interaction_of(EventKind.INVITATION_REDEEMED)
             audit_log.record_refusal(self.runtime, self.caller, audited, refusal)

@@ -65,6 +65,7 @@ def practice_of(runtime: Runtime, role: Json) -> PractitionerRoleRef | None:
         return _practice(snapshot, role)
 
 
+@query
 def situations_of(runtime: Runtime, account: Account) -> tuple[PractitionerRoleRef, ...]:
     """Return the practice situations of an account that are in force, as the directory states them now.
 

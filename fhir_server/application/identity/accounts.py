@@ -376,6 +376,24 @@ class Grantee:
             launch_patient=self.launch_patient or NO_SPACE,
         )
 
+    def at_desk(self, id_: str, proof: Login, mode: Purpose = Purpose.TREATMENT) -> Granted:
+        """Return what a professional may do on a page of this server, as what an app of theirs is granted.
+
+        id_: of the session there. mode: the emergency mode, or treatment.
+        """
+        practice = self.practice
+        return Granted(
+            id=GrantId(id_),
+            client_id=self.client.id,
+            client_name=self.client.name,
+            requester=self.requester,
+            purpose=mode,
+            display=self.account.display if self.account else "",
+            organization_display=practice.organization_display if practice else "",
+            launch_patient=self.launch_patient or NO_SPACE,
+            proof=proof,
+        )
+
 
 def account_name(typed: str) -> str:
     """Return a login name as it is stored, looked up and counted: without surrounding blanks, case-folded."""

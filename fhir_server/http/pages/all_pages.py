@@ -8,6 +8,7 @@ from fhir_server.http.pages.base import site
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
 from fhir_server.http.pages.patient import audience, contents, contesting, documents, journal, one_notice, people
+from fhir_server.http.pages.professional import emergencies, evidence, finding, reading
 from fhir_server.http.pages.public import home, transparency, trying
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sharing import codes
@@ -29,6 +30,10 @@ PAGE_MODULES = (
     one_notice,
     codes,
     copy,
+    finding,
+    evidence,
+    reading,
+    emergencies,
     authorize,
     account,
     factors,

@@ -1,11 +1,12 @@
 """The page that a person sees in a browser when a request fails: one table of texts, one template.
 
-The status alone selects the text, so that a page reveals no more about the failure than the status does.
+The status selects the text, or else the code of the problem: a page reveals no more than the API does.
 Source: RFC 9110 15.5 and 15.6; RFC 6585 4 and 5 (429, 431).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Response, make_response, render_template
@@ -108,11 +109,18 @@ EMERGENCIES_ONLY = Text(
 """Replaces the text of a 503 during a lockdown to emergencies."""
 
 
-def page(status: int, headers: Iterable[tuple[str, str]] = (), text: Text | None = None) -> Response:
-    """Render the page of a status. headers: of the failure; those that matter to browsers or proxies are kept."""
+def page(
+    status: int, headers: Iterable[tuple[str, str]] = (), text: Text | None = None, at: datetime | None = None
+) -> Response:
+    """Render the page of a status. headers: of the failure; those that matter to browsers or proxies are kept.
+
+    text: in place of that of the status. at: when the same request will pass, None when that is not known.
+    """
     told = text or TEXTS.get(status) or TEXTS[_FALLBACK if status < _DEFECT else _DEFECT]
     number = request_id() if status == _DEFECT else ""
-    response = make_response(render_template("pages/error.html", status=status, text=told, number=number), status)
+    response = make_response(
+        render_template("pages/error.html", status=status, text=told, number=number, at=at), status
+    )
     for name, value in headers:
         if name in _KEPT:
             response.headers[name] = value

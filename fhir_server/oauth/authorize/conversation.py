@@ -13,6 +13,7 @@ from fhir_server.application.core import search_index
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, find_account
 from fhir_server.domain.caller import Login
+from fhir_server.domain.commands import query
 from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
 from fhir_server.oauth.authorize import interactions
 from fhir_server.oauth.authorize.authorization import Refusal
@@ -170,14 +171,26 @@ def _patient(context: Context, interaction: PendingAuthorization, form: Mapping[
 
 def _sought(context: Context, interaction: PendingAuthorization, typed: str) -> Turn:
     """Find a patient by the exact identity number; the page shows no other identity traits."""
-    attempt = Attempt(throttle.PATIENT_SEARCH, interaction.login, interaction.asked.is_emergency)
-    throttle.check(context, attempt)
-    with context.runtime.ports.store.snapshot() as snapshot:
-        found = next(filter(None, (search_index.identify(snapshot, system, typed) for system in INS_SYSTEMS)), None)
+    found = patient_of_number(context, interaction.login, typed, emergency=interaction.asked.is_emergency)
     if not found:
-        throttle.failed(context, attempt)
         return Turn(interaction, complaint="wrong")
     return Turn(replace(interaction, patient=found, patient_label=_grouped(typed)))
+
+
+@query
+def patient_of_number(context: Context, login: str, typed: str, *, emergency: bool) -> PatientId | None:
+    """Return the id of the patient whom a national number names, None for nobody; vain attempts of a login are counted.
+
+    emergency: the number is sought to open a space in an emergency, which has a limit of its own.
+    Raises: TooManyFailuresError.
+    """
+    attempt, number = Attempt(throttle.PATIENT_SEARCH, login, emergency), typed.replace(" ", "")
+    throttle.check(context, attempt)
+    with context.runtime.ports.store.snapshot() as snapshot:
+        found = next(filter(None, (search_index.identify(snapshot, system, number) for system in INS_SYSTEMS)), None)
+    if not found:
+        throttle.failed(context, attempt)
+    return found
 
 
 def _grouped(typed: str) -> str:

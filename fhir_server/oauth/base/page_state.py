@@ -23,6 +23,10 @@ class Kept(StrEnum):
     """What ends a session at the external provider, by session."""
     LAST_VISIT = "last-visit"
     """When somebody began to look at a space, by person and space."""
+    EMERGENCY = "emergency-on-pages"
+    """In which mode a professional has opened a space, and until when, by session, practice situation and space."""
+    PATIENT_IN_VIEW = "patient-in-view"
+    """The name of a patient whose identity a professional has read, by session, practice situation and space."""
 
 
 def new_browser(runtime: Runtime) -> str:
@@ -39,6 +43,13 @@ def keep(runtime: Runtime, kind: Kept, key: str, value: str, until: datetime) ->
 def keep_with_session(runtime: Runtime, kind: Kept, session: str, value: str, until: datetime) -> None:
     """Keep a text until the session with this id ends."""
     runtime.ports.vault.add(Secret(kind, session, value.encode(), f"session:{session}", until))
+
+
+def keep_within(runtime: Runtime, kind: Kept, named: tuple[str, str], value: str, until: datetime) -> None:
+    """Keep a text by the id of a session and a further name, until the session ends; it replaces an earlier one."""
+    key = " ".join(named)
+    runtime.ports.vault.drop(kind, key)
+    runtime.ports.vault.add(Secret(kind, key, value.encode(), f"session:{named[0]}", until))
 
 
 def kept(runtime: Runtime, kind: Kept, key: str) -> str | None:

@@ -9,27 +9,14 @@ secret and its content: for unknown ids in the world without it. What a form sen
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-from fhir_server.http.pages.frame.roles import Role
+from tests.adversarial.pages_asked.model import Asked
 
-
-@dataclass(frozen=True)
-class Asked:
-    """One request for a page. sent: the fields of a form, None for a page that is got."""
-
-    role: Role
-    address: str
-    sent: Mapping[str, str] | None = None
-
-    @property
-    def method(self) -> str:
-        return "GET" if self.sent is None else "POST"
-
-
-_ROOMS = tuple(import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
+_ROOMS = tuple(
+    import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.name != "model"
+)
 PAGES = tuple(Asked(room.ROLE, address) for room in _ROOMS for address in room.PAGES)
 FORMS = tuple(Asked(room.ROLE, address, sent) for room in _ROOMS for address, sent in room.FORMS)
 NO_SPACE: Mapping[str, str] = {name: why for room in _ROOMS for name, why in room.NO_SPACE.items()}

@@ -9,7 +9,7 @@ from werkzeug.http import dump_options_header
 
 from fhir_server.application.reading import read
 from fhir_server.http.fhir import rendering
-from fhir_server.http.pages.frame.visits import Visit
+from fhir_server.http.pages.frame.visits import Presence
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY
 
@@ -29,7 +29,7 @@ def opens(type_: str) -> bool:
     return type_ == "text/plain" or type_ in _BEGINNINGS
 
 
-def answer(visit: Visit, id_: str, *, as_file: bool) -> Response:
+def answer(visit: Presence, id_: str, *, as_file: bool) -> Response:
     """Answer a content to be opened if a browser can show it safely, else as a file.
 
     Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.

@@ -34,9 +34,10 @@ class DocumentFilters:
     problems: Mapping[str, Any]
 
     @classmethod
-    def read(cls, values: Mapping[str, str]) -> Self:
-        """Read the fields of the form, from the address of the page."""
-        sent = {name: value for name in _NAMES if (value := _cleaned(values.get(name, "")))}
+    def read(cls, values: Mapping[str, str], *, hidden: bool = True) -> Self:
+        """Read the fields of the form, from the address of the page. hidden: whether the form has this filter."""
+        names = [name for name in _NAMES if hidden or name != "hidden"]
+        sent = {name: value for name in names if (value := _cleaned(values.get(name, "")))}
         wrong: dict[str, Any] = {
             name: text for name, text in _NO_DATE.items() if name in sent and not _is_day(sent[name])
         }

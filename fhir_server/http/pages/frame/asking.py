@@ -37,15 +37,18 @@ class Page:
     later: str = ""
 
 
-def find(caller: Caller, type_: str, pairs: Pairs, cursor: str = "") -> Page:
+def find(caller: Caller, type_: str, pairs: Pairs, cursor: str = "", *, by_form: bool = False) -> Page:
     """Search one type. pairs: the parameters of the search, with the patient. cursor: of a page, "" for the first one.
+
+    by_form: as an app that sends the search by POST, because it names a person by a number.
 
     Raises: Problem, as for an app that sends the same search.
     """
     served = runtime()
     search_query.demand_measure(pairs)
     parsed = search_query.parse(REGISTRY[type_], pairs, served.fhir_base, strict=True)
-    wanted = parsed.wanted(f"GET {FHIR_PATH}/{type_}?{urlencode(pairs)}\nAccept: ")
+    asked = f"POST {FHIR_PATH}/{type_}/_search" if by_form else f"GET {FHIR_PATH}/{type_}"
+    wanted = parsed.wanted(f"{asked}?{urlencode(pairs)}\nAccept: ")
     binding = f"{caller.granted.id}\n{parsed.canonical}"
     if cursor:
         place = paging.unseal(served.cursor_key, cursor, binding)

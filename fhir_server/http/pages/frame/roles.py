@@ -11,6 +11,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext
 
+from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.identity.accounts import Account
 
 
@@ -18,6 +19,11 @@ class Role(StrEnum):
     """In which role somebody uses a page."""
 
     PATIENT = "patient"
+    PROFESSIONAL = "professional"
+    EMERGENCY = "emergency"
+    """A professional in a space that they have opened in an emergency."""
+    OPENING = "opening"
+    """A professional who is about to open a space in an emergency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,13 @@ class Item:
     names: str = "patient"
 
 
-PREFIXES: Mapping[Role, str] = {Role.PATIENT: "/account/spaces/<uuid:patient>"}
-"""Where the addresses of a role's pages begin; those of a patient's pages name the space in view."""
+PREFIXES: Mapping[Role, str] = {
+    Role.PATIENT: "/account/spaces/<uuid:patient>",
+    Role.PROFESSIONAL: "/account/desk/<situation>",
+    Role.EMERGENCY: "/account/desk/<situation>/emergencies/<uuid:patient>",
+    Role.OPENING: "/account/desk/<situation>/openings/<mode>",
+}
+"""Where the addresses of a role's pages begin; they name the space in view, or the practice situation."""
 NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
     Role.PATIENT: (
         Item("portal.documents", lazy_gettext("Documents")),
@@ -41,11 +52,18 @@ NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
         Item("portal.sharing", lazy_gettext("Let in once")),
         Item("pages.journal", lazy_gettext("Journal"), names="person"),
         Item("oauth_pages.apps", lazy_gettext("Apps"), names=""),
-    )
+    ),
+    Role.PROFESSIONAL: (
+        Item("portal.find_patient", lazy_gettext("Patients"), names="situation"),
+        Item("oauth_pages.apps", lazy_gettext("Apps"), names=""),
+    ),
+    Role.EMERGENCY: (Item("portal.find_patient", lazy_gettext("Patients"), names="situation"),),
+    Role.OPENING: (Item("portal.find_patient", lazy_gettext("Patients"), names="situation"),),
 }
 """The navigation of each role."""
 
 
 def roles_of(account: Account) -> tuple[Role, ...]:
     """Return the roles in which a person may use the portal; () for a person for whom there are no pages yet."""
-    return (Role.PATIENT,) if account.patients else ()
+    practises = bool(account.practices) and account.kind is not RequesterKind.AUDITOR
+    return tuple(role for role, has in ((Role.PATIENT, account.patients), (Role.PROFESSIONAL, practises)) if has)

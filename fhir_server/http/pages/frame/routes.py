@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, make_response, redirect, url_for
+from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
 
 from consent_rules.scopes import Scopes
 from fhir_server.application.core.enforcement_point import demand_served
@@ -18,11 +18,13 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.http import request_rates
 from fhir_server.http.oauth import forms
 from fhir_server.http.pages.base import lock_down
+from fhir_server.http.pages.frame.beginnings import begin
 from fhir_server.http.pages.frame.roles import PREFIXES, Role
-from fhir_server.http.pages.frame.visits import Visit, begin
+from fhir_server.http.pages.frame.visits import Presence
 from fhir_server.http.pages.sign_in.frame import current_session, is_same
 from fhir_server.http.request_context import header, runtime
 from fhir_server.oauth.base import issuer
+from fhir_server.settings import limits
 
 portal = Blueprint("portal", "fhir_server.http", template_folder="templates")
 View = Callable[..., Response]
@@ -64,8 +66,10 @@ def page(role: Role, rule: str, scopes: str, asks: AuditedInteraction) -> Callab
     return added
 
 
-def form(role: Role, rule: str, scopes: str, asks: AuditedInteraction) -> Callable[[View], View]:
-    """Add what a form of a role sends; as `page`, for POST alone.
+def form(
+    role: Role, rule: str, scopes: str, asks: AuditedInteraction, *, uploads: bool = False
+) -> Callable[[View], View]:
+    """Add what a form of a role sends; as `page`, for POST alone. uploads: whether it may carry a file.
 
     Without a session the answer is 401, for a form of another site or of another session 403; the view does not run.
     """
@@ -76,6 +80,8 @@ def form(role: Role, rule: str, scopes: str, asks: AuditedInteraction) -> Callab
             session = current_session()
             if session is None:
                 abort(401)
+            if uploads:
+                request.max_content_length = limits.in_force().body_bytes
             if _is_foreign() or not is_same(session.csrf):
                 abort(403)
             return view(_served(begin(role, session, granted, named), asks), **named)
@@ -92,10 +98,10 @@ def back_to(address: str) -> Response:
     return make_response(redirect(address, 303))
 
 
-def _served(visit: Visit, asks: AuditedInteraction) -> Visit:
+def _served(visit: Presence, asks: AuditedInteraction) -> Presence:
     """Return the visit unless a lockdown or the limit of requests refuses it before anything is read."""
     served = runtime()
-    demand_served(served, visit.caller, visit.patient, asks)
+    demand_served(served, visit.caller, visit.patient or None, asks)
     request_rates.demand_of_session(visit.caller, served.profile.ceilings)
     return visit
 

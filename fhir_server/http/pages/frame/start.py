@@ -2,22 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Response, make_response, render_template, url_for
+from flask_babel import lazy_gettext
 
 from fhir_server.application.identity.accounts import Account
+from fhir_server.http.pages.frame.desks import key_of, situations
 from fhir_server.http.pages.frame.roles import NAVIGATION, Role, roles_of
 from fhir_server.http.pages.frame.routes import back_to, portal
 from fhir_server.http.pages.sign_in.frame import current_session
 
+_OWN = lazy_gettext("your own space")
+_FOR_ANOTHER = lazy_gettext("you act for this person")
+_PROFESSIONAL = lazy_gettext("you act as a professional")
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to go on. label: what the person reads. is_own: whether it is the person's own space."""
+    """One way to go on. label: what the person reads. role: in which role they go on there."""
 
     address: str
     label: str
-    is_own: bool
+    role: Any
 
 
 @portal.get("/account/start")
@@ -37,10 +44,18 @@ def start() -> Response:
 def _spaces(account: Account) -> list[Choice]:
     first = NAVIGATION[Role.PATIENT][0].endpoint
     return [
-        Choice(url_for(first, patient=one.patient), one.label, is_own=one.person == account.person)
+        Choice(url_for(first, patient=one.patient), one.label, _OWN if one.person == account.person else _FOR_ANOTHER)
         for one in account.patients
     ]
 
 
-_CHOICES: Mapping[Role, Callable[[Account], list[Choice]]] = {Role.PATIENT: _spaces}
+def _desks(account: Account) -> list[Choice]:
+    first = NAVIGATION[Role.PROFESSIONAL][0].endpoint
+    return [
+        Choice(url_for(first, situation=key_of(one)), one.label or one.organization_display, _PROFESSIONAL)
+        for one in situations(account)
+    ]
+
+
+_CHOICES: Mapping[Role, Callable[[Account], list[Choice]]] = {Role.PATIENT: _spaces, Role.PROFESSIONAL: _desks}
 """The choices of each role on the start page."""

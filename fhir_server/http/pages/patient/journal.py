@@ -29,8 +29,9 @@ from fhir_server.domain.search.criteria import AnyOf, Criterion, NoneOf, Search
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.http.fhir import paging
 from fhir_server.http.pages.base import demonstration, site
+from fhir_server.http.pages.frame.beginnings import begin
 from fhir_server.http.pages.frame.roles import Role
-from fhir_server.http.pages.frame.visits import PAGE, begin, of_patient
+from fhir_server.http.pages.frame.visits import PAGE, of_patient
 from fhir_server.http.pages.patient import journal_lines
 from fhir_server.http.pages.patient.notice_texts import NoticeInWords, tell
 from fhir_server.http.pages.sign_in.frame import current_session

@@ -26,7 +26,7 @@ from fhir_server.http.pages.sign_in.frame import (
     second_factor_page,
     see_other,
     signed_in,
-    wanted_notice,
+    wanted_page,
 )
 from fhir_server.http.pages.sign_in.scope_words import ScopeInWords
 from fhir_server.http.request_context import runtime
@@ -52,7 +52,7 @@ def login() -> Response:
         return page("login", 422, csrf=csrf_of(browser), complaint="wrong", providers=upstream.offered())
     if passkeys.has_second_factor(runtime(), account):
         remember(Kept.HALF_LOGIN, browser, f"{account.generation} {account.login}")
-        return see_other(f"/login/second-factor{wanted_notice()}")
+        return see_other(f"/login/second-factor{wanted_page()}")
     return signed_in(sign_in.begin_session(context(), account, ("pwd",), SERVER)[0])
 
 

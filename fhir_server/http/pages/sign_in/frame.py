@@ -5,6 +5,7 @@ other sites.
 Sources: RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
 """
 
+import re
 from hashlib import sha256
 from hmac import compare_digest
 from uuid import UUID
@@ -35,6 +36,8 @@ _WITH_NEWS = frozenset({"apps", "consent", "passkeys", "sign_in"})
 """Pages that show recent changes of the account to the person who is signed in."""
 _TELLS_SUSPENSION = _WITH_NEWS | {"notices"}
 """Pages that tell a professional that their declarations are suspended."""
+_AT_DESK = re.compile(r"/account/desk(/[A-Za-z0-9-]{1,64}){1,6}")
+"""Paths of the pages of professionals."""
 _words = Catalogue(domain="oauth")
 
 oauth_pages.before_request(forms.bound_page_request)
@@ -115,18 +118,23 @@ def see_other(path: str) -> Response:
     return respond(Answer(303, "", {"Location": f"{issuer.issuer_of(runtime())}{path}"}))
 
 
-def wanted_notice() -> str:
-    """Return the query that leads to the notice of a mail after the sign-in, "" when this request wants none."""
+def wanted_page() -> str:
+    """Return the query that leads to a page after the sign-in, "" when this request wants none.
+
+    It names the notice of a mail by its id, or a page of a professional by its path; it never leads anywhere else.
+    """
+    wanted = request.args.get("then", "")
     try:
-        return f"?then={UUID(request.args.get('then', ''))}"
+        return f"?then={UUID(wanted)}"
     except ValueError:
-        return ""
+        return f"?then={wanted}" if _AT_DESK.fullmatch(wanted) else ""
 
 
 def signed_in(session: str) -> Response:
-    """Redirect a person who has just signed in to the notice of a mail, or to their own pages."""
-    notice = wanted_notice().removeprefix("?then=")
-    response = see_other(f"/account/notices/{notice}" if notice else "/account/start")
+    """Redirect a person who has just signed in to the page that they wanted, or to their own pages."""
+    wanted = wanted_page().removeprefix("?then=")
+    at_desk = wanted.startswith("/")
+    response = see_other(wanted if at_desk else f"/account/notices/{wanted}" if wanted else "/account/start")
     set_cookie(response, "session", session)
     return response
 

@@ -1,0 +1,1 @@
+"""Pages of professionals: finding a patient, evidence of care, documents, filing, emergencies."""
