@@ -33,11 +33,15 @@ class Unfit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One document as it is sent. kind: "" when its type is unknown. size: in bytes, None when hosted elsewhere."""
+    """One document as it is sent. kind: "" when its type is unknown. size: in bytes, None when hosted elsewhere.
+
+    is_brought: whether the patient brings it from another server, with the type and the format that it had there.
+    """
 
     kind: str
     media_type: str
     size: int | None
+    is_brought: bool = False
 
 
 def unfit(
@@ -47,7 +51,7 @@ def unfit(
     found = []
     if upload.kind in profile.advance_directive_kinds and is_minor(record, request.at, profile):
         found.append(Unfit.MINOR)
-    if request.requester.kind in _SIDE:
+    if request.requester.kind in _SIDE and not upload.is_brought:
         found.extend(_unfit_of_patient(upload, matrix, profile))
     return tuple(found)
 

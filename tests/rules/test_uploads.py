@@ -134,3 +134,13 @@ def test_a_profession_files_what_the_matrix_lets_it_file(professions, cells, fou
 
 def test_a_type_that_the_matrix_does_not_know_is_of_no_profession():
     assert standing({"70"}, "", says(("70", False, "ORDER"))) is Standing.PERMITTED
+
+
+@pytest.mark.parametrize("who", [HOLDER, PARENT])
+def test_a_document_that_is_brought_from_another_server_keeps_type_and_format(who):
+    """A label says that the patient brought it; only the rule about the advance directives of minors still holds."""
+    request = AccessRequest(who, Action.DEPOSIT, Purpose.TREATMENT, NOW)
+    brought = Upload(HOSPITAL_REPORT, "text/xml", 2 * LIMIT, is_brought=True)
+    assert unfit(request, space(born=ADULT), brought, MATRIX, FR) == ()
+    will = replace(brought, kind=WILL)
+    assert unfit(request, space(born=CHILD), will, MATRIX, FR) == (Unfit.MINOR,)

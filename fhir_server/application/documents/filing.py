@@ -80,7 +80,11 @@ def _faults(filing: "Filing", document: Document, kind: str) -> Iterator[Issue]:
     work = filing.work
     request, matrix = work.asks(Action.DEPOSIT), work.runtime.matrix
     size = None if document.content is None else len(document.content)
-    upload = Upload(kind, str(attachment_of(document.item.resource).get("contentType", "")), size)
+    media_type, is_brought = (
+        str(attachment_of(document.item.resource).get("contentType", "")),
+        bool(filing.submission.brought_from),
+    )
+    upload = Upload(kind, media_type, size, is_brought)
     for why in unfit(request, work.record(), upload, matrix, work.runtime.profile):
         yield _fault(document, why)
     said = standing(filing.speaks_for.filing_professions, kind, matrix)

@@ -18,6 +18,7 @@ from fhir_server.domain.values import Json
 from fhir_server.registry import PATIENT, REGISTRY
 
 _ROW = REGISTRY["Provenance"]
+BROUGHT = "brought by the patient from another server"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _OPERATION = {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "CREATE"}
 
@@ -34,13 +35,21 @@ def record_deposit(filing: Filing, documents: Iterable[str], lot: str) -> None:
         "recorded": at,
         "activity": {"coding": [_OPERATION]},
         "agent": list(_agents(filing.work.caller, filing.patient)),
-    }
+    } | _brought(filing.submission.brought_from)
     body = bodies.stamped(resource, id_, 1, work.stamp)
     facts = facts_of(resource, filing.own, _ROW)
     if not facts.documents:  # a submission of a folder alone: whoever sees its submission set sees who made it
         named = work.writes["List", lot].after.facts.documents
         facts = Facts(facts.access, facts.tokens, facts.lookup, facts.dates, named)
     work.put(work.version(_ROW.name, id_, 1, body, facts))
+
+
+def _brought(origin: str) -> Json:
+    """Return what says that the patient has brought the documents. origin: the server, "" for other submissions."""
+    if not origin:
+        return {}
+    source = {"role": "source", "what": {"display": f"a copy of the patient's space on {origin}"}}
+    return {"reason": [{"text": BROUGHT}], "entity": [source]}
 
 
 def _agents(caller: Caller, patient: str) -> Iterator[Json]:

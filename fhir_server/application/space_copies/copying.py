@@ -37,6 +37,7 @@ PAGE_ROWS = 200
 """Resources that are in memory at a time."""
 RECENT = RequiredLogin(max_age=15 * 60)
 """A copy holds everything, so it needs a login of the last quarter of an hour, with all factors of the account."""
+_CONSENT = "Consent"
 (_CONTENT,) = _CONTENTS = types_under(AccessRule.CONTENT)
 _WHO = "the patient and legal representatives take a copy of a space, nobody else"
 
@@ -64,6 +65,7 @@ class Copy:
     """A copy that may be sent.
 
     ids: of what it holds, by type, each type in the order of its file. contents: ids of the contents of documents.
+    choices: ids of the Consents among them that the patient's side has recorded.
     goes_on: asked before each page, whether the login still holds and the server serves.
     """
 
@@ -72,6 +74,7 @@ class Copy:
     at: datetime
     ids: dict[str, list[str]] = field(default_factory=dict)
     contents: list[str] = field(default_factory=list)
+    choices: list[str] = field(default_factory=list)
     goes_on: Callable[[], bool] = lambda: True
 
     def archive(self) -> Iterator[bytes]:
@@ -84,6 +87,7 @@ class Copy:
             "server": self.runtime.fhir_base,
             "patient": f"{PATIENT}/{self.asked.patient}",
             "askedBy": self.asked.caller.requester.person,
+            "choices": self.choices,
         }
         return written(self._files(), about, self.at)
 
@@ -214,6 +218,8 @@ def _fill(access: Access, copy: Copy) -> Problem | None:
             copy.contents += _contents(copy.runtime.fhir_base, page) if type_ in DOCUMENTS else []
             for of, ids in everything.entries_named(page).items():
                 named.setdefault(of, set()).update(ids)
+    own = {one.id for one in access.entered.record.directives if one.by_patient}
+    copy.choices = sorted(own & set(copy.ids[_CONSENT]))
     copy.ids |= {type_: sorted(ids) for type_, ids in sorted(named.items())}
     return None
 

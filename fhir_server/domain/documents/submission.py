@@ -68,6 +68,7 @@ class Submission:
     """One submission set and everything submitted with it.
 
     supersedes: PATCH entries that set a document's status to superseded. notes: warnings, by index of the entry.
+    brought_from: the server from which the patient brings the documents, "" for any other submission.
     """
 
     set: Item
@@ -76,6 +77,7 @@ class Submission:
     folder_updates: tuple[Item, ...] = ()
     supersedes: tuple[Item, ...] = ()
     patient: Item | None = None
+    brought_from: str = ""
     notes: tuple[tuple[int, Issue], ...] = ()
 
 

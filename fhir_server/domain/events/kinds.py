@@ -73,6 +73,8 @@ class EventKind(Code):
         EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "export-space"),
         "took a copy of everything in the space that is open to them",
         "take a copy of everything in the space that is open to them")
+    SPACE_BROUGHT = ("space-brought", EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _UNTOLD, "import-space"),
+        "brought a copy of the space from another server", "bring a copy of the space from another server")
     SUMMARY_READ = ("summary-read", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _ACCESS, "summary"),
         "looked at a summary of the space", "look at a summary of the space")
     PATIENT_LOOKED_UP = ("patient-looked-up",

@@ -244,6 +244,8 @@ def _told_back(operation: Operation) -> Json:
 
 
 def _taken(operation: Operation) -> Json:
+    if operation.takes:
+        return {operation.takes: {"schema": {"type": "string", "format": "binary"}}}
     return _content(f"{operation.id}.input" if operation.parameters else "Parameters")
 
 

@@ -88,7 +88,7 @@ class Operation:
     instance: whether it is called on a resource. also_on_type: whether it is called on the type as well.
     type: "" for an operation of the whole server. answers: the status of a success.
     reads_request: whether its function reads the parameters of the request itself.
-    media_type: of an answer that is no resource, "" for a resource.
+    media_type: of an answer that is no resource, takes: of a body that is none; "" for a resource.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Operation:
     answers: int = 200
     shown: PublicAnswer | None = None
     media_type: str = ""
+    takes: str = ""
 
     @property
     def id(self) -> str:
