@@ -7,23 +7,24 @@ https://profiles.ihe.net/ITI/MHD/ITI-106.html; ANS, volet Structuration minimale
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
 from lxml import etree
 
+from fhir_server.domain.documents.cda_xml import (
+    TIME,
+    V3,
+    attribute_at,
+    bare_text,
+    invalid,
+    root_of,
+    text_at,
+    written_time,
+)
 from fhir_server.domain.documents.generated import URI, Draft, Generated, pruned, unique_id
-from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
-from fhir_server.settings import limits
 
-_NS = "urn:hl7-org:v3"
-_V3 = {"h": _NS}
-_ROOT = f"{{{_NS}}}ClinicalDocument"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+", re.ASCII)
-_TIME = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(?:\.\d+)?)?(?:([+-])(\d\d)(\d\d))?)?)?)?", re.ASCII
-)
 _SYSTEMS = {
     "2.16.840.1.113883.6.1": "http://loinc.org",
     "2.16.840.1.113883.6.96": "http://snomed.info/sct",
@@ -47,10 +48,10 @@ def metadata_of(content: bytes) -> Generated:
     Raises: Problem(INVALID) for what is not well-formed, declares a document type, or is no CDA document with an id, a
     code and a patient; TOO_LARGE for more elements than the limits allow.
     """
-    root, draft = _root(content), Draft()
+    root, draft = root_of(content), Draft()
     draft.elements["masterIdentifier"] = _master(root, draft)
     draft.elements["type"] = _required_concept(root)
-    draft.elements["description"] = _text(root, "h:title")
+    draft.elements["description"] = text_at(root, "h:title")
     draft.elements["securityLabel"] = [*filter(None, map(_concept, _each(root, "h:confidentialityCode")))]
     _subject(root, draft)
     draft.elements["author"] = [_author(one, draft) for one in _each(root, "h:author/h:assignedAuthor")]
@@ -63,48 +64,18 @@ def metadata_of(content: bytes) -> Generated:
     made = _time(root, "h:effectiveTime", draft, "content[0].attachment.creation")
     draft.elements["date"] = made if "T" in made else ""
     _note_unmapped(root, draft)
-    attachment = {"contentType": "text/xml", "language": _attribute(root, "h:languageCode", "code")}
-    return draft.finished(content, attachment | {"title": _text(root, "h:title"), "creation": made})
-
-
-def _root(content: bytes) -> etree._Element:
-    most = limits.in_force().members
-    if max(content.count(b"<"), content.count(b"=")) > 2 * most:
-        raise Problem.of(Category.TOO_LARGE, f"a document holds at most {most} values", code="too-many-values")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
-    try:
-        root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise _invalid("the document is not well-formed XML") from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise _invalid("the document must not declare a document type")
-    if root.tag != _ROOT:
-        raise _invalid("the document is no CDA R2 document: its root is no `ClinicalDocument` of urn:hl7-org:v3")
-    return root
-
-
-def _invalid(text: str) -> Problem:
-    return Problem.of(Category.INVALID, text, "Binary.data", "structure")
+    attachment = {"contentType": "text/xml", "language": attribute_at(root, "h:languageCode", "code")}
+    return draft.finished(content, attachment | {"title": text_at(root, "h:title"), "creation": made})
 
 
 def _each(node: etree._Element, path: str) -> Iterator[etree._Element]:
-    yield from node.iterfind(path, _V3)
-
-
-def _text(node: etree._Element, path: str) -> str:
-    found = node.find(path, _V3)
-    return " ".join("".join(found.itertext()).split()) if found is not None else ""
-
-
-def _attribute(node: etree._Element, path: str, name: str) -> str:
-    found = node.find(path, _V3)
-    return str(found.get(name, "")) if found is not None else ""
+    yield from node.iterfind(path, V3)
 
 
 def _master(root: etree._Element, draft: Draft) -> Json:
-    named = _identifier(root.find("h:id", _V3))
+    named = _identifier(root.find("h:id", V3))
     if not named:
-        raise _invalid("the document has no `ClinicalDocument.id`")
+        raise invalid("the document has no `ClinicalDocument.id`")
     if named["system"] != URI:
         draft.note("`id` has a root and an extension: the root is the system", "masterIdentifier")
     return unique_id(named["system"], named["value"])
@@ -130,19 +101,19 @@ def _concept(node: etree._Element | None) -> Json:
 
 
 def _required_concept(root: etree._Element) -> Json:
-    found = _concept(root.find("h:code", _V3))
+    found = _concept(root.find("h:code", V3))
     if not found:
-        raise _invalid("the document has no `ClinicalDocument.code`")
+        raise invalid("the document has no `ClinicalDocument.code`")
     return found
 
 
 def _time(node: etree._Element, path: str, draft: Draft, element: str) -> str:
     """Return a TS as a dateTime, "" for none; FHIR has no time without its zone, so that the date alone is kept."""
-    value = _attribute(node, path, "value")
+    value = attribute_at(node, path, "value")
     if not value:
         return ""
-    match = _TIME.fullmatch(value)
-    told = _written(match) if match else ""
+    match = TIME.fullmatch(value)
+    told = written_time(match) if match else ""
     if not told:
         draft.note(f"`{path.rpartition(':')[2]}` is no time of HL7 version 3", element)
     elif match and match[4] and not match[7]:
@@ -150,30 +121,19 @@ def _time(node: etree._Element, path: str, draft: Draft, element: str) -> str:
     return told
 
 
-def _written(match: re.Match[str]) -> str:
-    year, month, day, hour, minute, second, sign, zone_hour, zone_minute = match.groups()
-    date = "-".join(part for part in (year, month, day) if part)
-    told = f"{date}T{hour}:{minute}:{second or '00'}{sign}{zone_hour}:{zone_minute}" if hour and sign else date
-    try:
-        datetime.fromisoformat(f"{told}-01-01"[:10] if "T" not in told else told)
-    except ValueError:
-        return ""
-    return told
-
-
 def _subject(root: etree._Element, draft: Draft) -> None:
     patients = [*_each(root, "h:recordTarget/h:patientRole")]
     if len(patients) != 1:
-        raise _invalid("the document has no patient, or several (`recordTarget`)")
+        raise invalid("the document has no patient, or several (`recordTarget`)")
     role = patients[0]
     ids = [found for one in _each(role, "h:id") if (found := _identifier(one))]
     if not ids:
-        raise _invalid("the patient of the document has no identifier (`recordTarget/patientRole/id`)")
-    person = role.find("h:patient", _V3)
+        raise invalid("the patient of the document has no identifier (`recordTarget/patientRole/id`)")
+    person = role.find("h:patient", V3)
     known: Json = {"resourceType": "Patient", "identifier": ids}
     if person is not None:
         birth = _time(person, "h:birthTime", draft, "context.sourcePatientInfo")
-        gender = _GENDERS.get(_attribute(person, "h:administrativeGenderCode", "code"), "")
+        gender = _GENDERS.get(attribute_at(person, "h:administrativeGenderCode", "code"), "")
         known |= pruned({"name": _names(person), "gender": gender, "birthDate": birth.partition("T")[0]})
     draft.elements["subject"] = {"identifier": ids[0]}
     draft.elements["context"] = {"sourcePatientInfo": draft.contain(known)}
@@ -182,24 +142,20 @@ def _subject(root: etree._Element, draft: Draft) -> None:
 def _names(person: etree._Element) -> list[Json]:
     found = []
     for name in _each(person, "h:name"):
-        parts = {"given": [_bare(one) for one in _each(name, "h:given")], "family": _text(name, "h:family")}
-        parts |= {"prefix": [_bare(one) for one in _each(name, "h:prefix")]}
+        parts = {"given": [bare_text(one) for one in _each(name, "h:given")], "family": text_at(name, "h:family")}
+        parts |= {"prefix": [bare_text(one) for one in _each(name, "h:prefix")]}
         parts["given"], parts["prefix"] = [*filter(None, parts["given"])], [*filter(None, parts["prefix"])]
         built = pruned(parts)
-        found.append(built or pruned({"text": _bare(name)}))
+        found.append(built or pruned({"text": bare_text(name)}))
     return [one for one in found if one]
 
 
-def _bare(node: etree._Element) -> str:
-    return " ".join("".join(node.itertext()).split())
-
-
 def _author(node: etree._Element, draft: Draft) -> Json:
-    device = node.find("h:assignedAuthoringDevice", _V3)
+    device = node.find("h:assignedAuthoringDevice", V3)
     if device is None:
         return _assigned(node, draft)
     ids = [found for one in _each(node, "h:id") if (found := _identifier(one))]
-    name = _text(device, "h:softwareName") or _text(device, "h:manufacturerModelName")
+    name = text_at(device, "h:softwareName") or text_at(device, "h:manufacturerModelName")
     named = [{"name": name, "type": "model-name"}] if name else []
     return draft.contain(pruned({"resourceType": "Device", "identifier": ids, "deviceName": named}))
 
@@ -207,12 +163,12 @@ def _author(node: etree._Element, draft: Draft) -> Json:
 def _assigned(node: etree._Element, draft: Draft) -> Json:
     """Return a reference to an assigned person: a Practitioner; with an establishment, a PractitionerRole."""
     ids = [found for one in _each(node, "h:id") if (found := _identifier(one))]
-    person = node.find("h:assignedPerson", _V3)
+    person = node.find("h:assignedPerson", V3)
     names = _names(person) if person is not None else []
     who = draft.contain(pruned({"resourceType": "Practitioner", "identifier": ids, "name": names}))
-    place = node.find("h:representedOrganization", _V3)
+    place = node.find("h:representedOrganization", V3)
     told = _organization(place) if place is not None else {}
-    code = _concept(node.find("h:code", _V3))
+    code = _concept(node.find("h:code", V3))
     if not told and not code:
         return who
     role = {"resourceType": "PractitionerRole", "practitioner": who, "organization": told}
@@ -221,13 +177,13 @@ def _assigned(node: etree._Element, draft: Draft) -> Json:
 
 def _organization(node: etree._Element) -> Json:
     """Return a logical reference to an establishment."""
-    return pruned({"identifier": _identifier(node.find("h:id", _V3)), "display": _text(node, "h:name")})
+    return pruned({"identifier": _identifier(node.find("h:id", V3)), "display": text_at(node, "h:name")})
 
 
 def _relations(root: etree._Element, draft: Draft) -> Iterator[Json]:
     for related in _each(root, "h:relatedDocument"):
         code = _RELATIONS.get(str(related.get("typeCode", "")))
-        named = _identifier(related.find("h:parentDocument/h:id", _V3))
+        named = _identifier(related.find("h:parentDocument/h:id", V3))
         if code and named:
             target = f"DocumentReference?identifier={named['system']}|{named['value']}"
             yield {"code": code, "target": {"reference": target}}
@@ -238,17 +194,17 @@ def _relations(root: etree._Element, draft: Draft) -> Iterator[Json]:
 def _context(root: etree._Element, draft: Draft) -> Json:
     context: Json = draft.elements.get("context", {})
     events = [*_each(root, "h:documentationOf/h:serviceEvent")]
-    context["event"] = [found for one in events if (found := _concept(one.find("h:code", _V3)))]
+    context["event"] = [found for one in events if (found := _concept(one.find("h:code", V3)))]
     if events:
         start = _time(events[0], "h:effectiveTime/h:low", draft, "context.period")
         end = _time(events[0], "h:effectiveTime/h:high", draft, "context.period")
         context["period"] = pruned({"start": start, "end": end})
         setting = "h:performer/h:assignedEntity/h:representedOrganization/h:standardIndustryClassCode"
-        context["practiceSetting"] = _concept(events[0].find(setting, _V3))
-    stay = root.find("h:componentOf/h:encompassingEncounter", _V3)
+        context["practiceSetting"] = _concept(events[0].find(setting, V3))
+    stay = root.find("h:componentOf/h:encompassingEncounter", V3)
     if stay is not None:
-        context["facilityType"] = _concept(stay.find("h:location/h:healthCareFacility/h:code", _V3))
-        number = _identifier(stay.find("h:id", _V3))
+        context["facilityType"] = _concept(stay.find("h:location/h:healthCareFacility/h:code", V3))
+        number = _identifier(stay.find("h:id", V3))
         context["encounter"] = [{"identifier": number}] if number else []
     for name in ("facilityType", "practiceSetting"):
         if not context.get(name):
@@ -263,6 +219,6 @@ _UNMAPPED = ("dataEnterer", "informant", "informationRecipient", "authenticator"
 
 def _note_unmapped(root: etree._Element, draft: Draft) -> None:
     for name in _UNMAPPED:
-        if root.find(f"h:{name}", _V3) is not None:
+        if root.find(f"h:{name}", V3) is not None:
             draft.note(f"`{name}` of the header has no element here", "")
     draft.note("the header does not state the class of the document", "category")
