@@ -11,7 +11,7 @@ from fhir_server.http.pages.patient import audience, contents, contesting, docum
 from fhir_server.http.pages.professional import emergencies, evidence, finding, reading
 from fhir_server.http.pages.public import home, transparency, trying
 from fhir_server.http.pages.public.home import OPENAPI
-from fhir_server.http.pages.sharing import codes
+from fhir_server.http.pages.sharing import check_up, codes
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
 from fhir_server.http.pages.space_export import copy
@@ -29,6 +29,7 @@ PAGE_MODULES = (
     contesting,
     one_notice,
     codes,
+    check_up,
     copy,
     finding,
     evidence,

@@ -4,7 +4,7 @@ from fhir_server.http.pages.frame.roles import Role
 
 ROLE = Role.PATIENT
 _HERE = "/account/spaces/{space}"
-PAGES = (f"{_HERE}/sharing",)
+PAGES = (f"{_HERE}/sharing", f"{_HERE}/check-up")
 FORMS = (
     (f"{_HERE}/sharing", {"what": "chosen", "document": "{%s}", "who": "anybody", "minutes": "15"}),
     (f"{_HERE}/sharing", {"what": "chosen", "who": "one", "name": "dora", "minutes": "15"}),

@@ -60,6 +60,18 @@ def find(caller: Caller, type_: str, pairs: Pairs, cursor: str = "", *, by_form:
     return Page(tuple(resource_of(item) for item in found.shown), since, beside, earlier, later)
 
 
+def count(caller: Caller, type_: str, pairs: Pairs) -> int | None:
+    """Return how many resources a search finds, None for more than the server counts. pairs: as for `find`.
+
+    Raises: Problem, as for an app that asks for the count.
+    """
+    served = runtime()
+    asked = [*pairs, ("_summary", "count")]
+    parsed = search_query.parse(REGISTRY[type_], asked, served.fhir_base, strict=True)
+    wanted = parsed.wanted(f"GET {FHIR_PATH}/{type_}?{urlencode(asked)}\nAccept: ")
+    return search.find(served, caller, REGISTRY[type_], wanted).total
+
+
 def _since(shown: Shown) -> datetime:
     stored = shown.stored
     return max(stored.last_updated, stored.facts.access.sealed_until or stored.last_updated)

@@ -50,6 +50,7 @@ NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
         Item("portal.documents", lazy_gettext("Documents")),
         Item("portal.people", lazy_gettext("People")),
         Item("portal.sharing", lazy_gettext("Let in once")),
+        Item("portal.check_up", lazy_gettext("Check-up")),
         Item("pages.journal", lazy_gettext("Journal"), names="person"),
         Item("oauth_pages.apps", lazy_gettext("Apps"), names=""),
     ),
