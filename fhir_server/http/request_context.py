@@ -6,13 +6,14 @@ Only this module uses Flask's globals for it. The headers are added below Flask,
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
+from io import BytesIO
 from time import perf_counter
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, Response, current_app, request
 
 from fhir_server import telemetry
 from fhir_server.application.core.runtime import Runtime
@@ -63,8 +64,18 @@ Observer = Callable[[str | None, int, float], None]
 """Takes the endpoint of an answered request (None for none), its status, and how many seconds it took."""
 
 
+class InMemory(Request):
+    """A request whose files stay in memory: a patient's document must not lie unsealed in a temporary file."""
+
+    def _get_file_stream(self, *_sizes: object, **_names: object) -> BytesIO:
+        """Return where a file of a form is kept; Werkzeug asks for it, and the limits of a request bound it."""
+        return BytesIO()
+
+
 class Server(Flask):
     """A Flask whose views are all plain functions, so that it need not inspect the view at each request."""
+
+    request_class = InMemory
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the view unchanged, because no view is a coroutine function."""

@@ -7,7 +7,16 @@ from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
-from fhir_server.http.pages.patient import audience, contents, contesting, documents, journal, one_notice, people
+from fhir_server.http.pages.patient import (
+    audience,
+    contents,
+    contesting,
+    documents,
+    journal,
+    one_notice,
+    own_documents,
+    people,
+)
 from fhir_server.http.pages.professional import emergencies, evidence, finding, reading
 from fhir_server.http.pages.public import home, transparency, trying
 from fhir_server.http.pages.public.home import OPENAPI
@@ -28,6 +37,7 @@ PAGE_MODULES = (
     journal,
     contesting,
     one_notice,
+    own_documents,
     codes,
     check_up,
     copy,

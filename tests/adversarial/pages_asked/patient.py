@@ -14,6 +14,8 @@ PAGES = (
     f"{_HERE}/contents/{{content}}",
     f"{_HERE}/contents/{{%s-content}}",
     f"{_HERE}/contents/{{%s-content}}/file",
+    f"{_HERE}/own-documents",
+    f"{_HERE}/own-documents/{{%s}}/replacement",
     f"{_HERE}/people",
     "/journal?person={space}&own=1",
 )
@@ -22,6 +24,9 @@ FORMS = (
     (f"{_HERE}/documents/{{%s}}/show", {}),
     (f"{_HERE}/documents/{{plain}}/hide", {}),
     (f"{_HERE}/documents/{{plain}}/show", {}),
+    (f"{_HERE}/own-documents", {"title": "x"}),
+    (f"{_HERE}/own-documents/{{%s}}/replacement", {"title": "x"}),
+    (f"{_HERE}/own-documents/{{%s}}/withdraw", {}),
     (f"{_HERE}/people/block", {"actor": "Organization/{chu}"}),
     (f"{_HERE}/people/{{unknown}}/end", {}),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 
+from consent_rules.matrix.table import Matrix
 from consent_rules.vocabulary import Mark
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.search import dates
@@ -82,6 +83,12 @@ def tell(document: Json, beside: Mapping[str, Json]) -> DocumentInWords:
         marks=split_marks(document)[1],
         contents=tuple(_content(one) for one in attachments if "/Binary/" in one.get("url", "")),
     )
+
+
+def is_of_patient(document: Json, matrix: Matrix) -> bool:
+    """Tell whether a document is of a kind that the patient's side alone files (J6)."""
+    codes = (coding.get("code", "") for coding in document.get("type", {}).get("coding", ()))
+    return any(code in matrix.kinds and matrix.kinds[code].author == "patient" for code in codes)
 
 
 def coded(concept: Json) -> str:

@@ -13,7 +13,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.values import Interaction
 from fhir_server.http.pages.documents.contents import opens
 from fhir_server.http.pages.documents.filters import DocumentFilters, classes
-from fhir_server.http.pages.documents.words import tell
+from fhir_server.http.pages.documents.words import is_of_patient, tell
 from fhir_server.http.pages.frame import last_visit
 from fhir_server.http.pages.frame.asking import Page, find, resource_of
 from fhir_server.http.pages.frame.roles import Role
@@ -59,8 +59,11 @@ def document(visit: Visit, id_: UUID) -> Response:
     resource = resource_of(read.read(runtime(), visit.caller, _DOCUMENT, str(id_)))
     keeper = str(resource.get("custodian", {}).get("reference", ""))
     beside = _named(visit, keeper) if keeper.startswith("Organization/") else {}
+    is_own = is_of_patient(resource, runtime().matrix)
     return make_response(
-        render_template("portal/document.html", visit=visit, document=tell(resource, beside), opens=opens)
+        render_template(
+            "portal/document.html", visit=visit, document=tell(resource, beside), opens=opens, is_own=is_own
+        )
     )
 
 
