@@ -27,13 +27,14 @@ from fhir_server.http import admission, errors, management, request_context, req
 from fhir_server.http.fhir import capabilities, endpoint, openapi
 from fhir_server.http.oauth import discovery, endpoints
 from fhir_server.http.pages import all_pages, language
+from fhir_server.http.pages.operator.installation import INSTALLATION, Installation
 from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.http.proxies import TrustedProxies
 from fhir_server.http.request_context import FHIR_PATH
 from fhir_server.metrics import counting
 from fhir_server.oauth.base.options import of_settings
 from fhir_server.ports.surroundings import Ports
-from fhir_server.settings import limits
+from fhir_server.settings import limits, telling
 from fhir_server.settings.server import Settings, SettingsError
 
 _PARTS = (capabilities, discovery, endpoints, status)
@@ -108,6 +109,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     app = request_context.Server(__name__)
     app.config.update(MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
+    app.extensions[INSTALLATION] = Installation(telling.told(settings), settings.key_file)
     app.extensions[progress.EXTENSION] = progress.Measure([lane.name for lane in worker.LANES])
     app.config[language.TIME_ZONE] = _time_zone(settings)
     app.extensions[request_context.OPTIONS_EXTENSION] = of_settings(settings)

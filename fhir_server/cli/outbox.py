@@ -55,7 +55,7 @@ def list_(settings: Settings) -> None:
     A message becomes a dead letter when it failed too often. Nobody tries it again until `habilis outbox retry`.
     """
     with opened(settings, **NO_RULES) as runtime:
-        states, letters = runtime.ports.outbox.states(runtime.now()), dead_letters.find(runtime)
+        states, letters = dead_letters.lanes(runtime), dead_letters.find(runtime)
         refused = choices.count_refused(runtime)
     for row in (_HEAD, *map(_cells, states)) if states else ():
         click.echo("{:<16}{:>8}{:>8}{:>8}{:>8}  {}".format(*row))

@@ -37,6 +37,7 @@ class _NewPerson:
     capacity: Capacity | None
     regulator: bool
     auditor: bool
+    runs_server: bool
     national_id: str | None
 
 
@@ -79,12 +80,22 @@ def _national_id(text: str) -> str:
 
 
 def _account(operator: Operator, person: _NewPerson) -> Account:
+    if person.runs_server:
+        return _operator(operator, person)
     is_holder = bool(person.patient or person.acts_for)
     if is_holder == bool(person.practitioner):
         raise wrong("--patient", "give either --practitioner, or --patient or --acts-for")
     if is_holder and (person.auditor or person.regulator or person.role or person.profession):
         raise wrong("--patient", "an auditor, a regulator or a professional needs --practitioner instead")
     return _holder(operator, person) if is_holder else _professional(operator, person)
+
+
+def _operator(operator: Operator, person: _NewPerson) -> Account:
+    """Return the account of somebody who runs the server: it acts for nobody and opens no space."""
+    given = (person.patient, person.acts_for, person.practitioner, person.role, person.profession, person.auditor)
+    if any(given) or person.regulator or person.national_id:
+        raise wrong("--operator", "an operator's account is nothing else; give this person a second account")
+    return Account(person.login, RequesterKind.SUPPORT, f"Device/{operator.runtime.ports.ids.new()}", person.display)
 
 
 def _holder(operator: Operator, person: _NewPerson) -> Account:
@@ -167,6 +178,12 @@ def _of_directory(operator: Operator, person: _NewPerson, role: str, practitione
               help="The person's post in the organization, when the rules depend on it.")  # fmt: skip
 @click.option("--regulator", is_flag=True, help="A regulating physician of an emergency call centre.")
 @click.option("--auditor", is_flag=True, help="May read the audit log and review emergencies, but read no document.")
+@click.option(
+    "--operator",
+    "runs_server",
+    is_flag=True,
+    help="Runs the server: sees its state in a browser, and no patient's data.",
+)
 @click.option("--national-id", metavar="NUMBER", type=_national_id,
               help='"8" and the RPPS number, for sign-in through an identity provider.')  # fmt: skip
 @administers

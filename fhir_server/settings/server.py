@@ -177,7 +177,7 @@ def _read(environment: Mapping[str, str]) -> Settings:
     Two factors are required of professionals on a server that others reach, any login on this machine or in a
     demonstration.
     """
-    texts = _READER.texts(environment)
+    texts = READER.texts(environment)
     data_dir = texts.get("data_dir", "var")
     others = {
         "base_url": "",
@@ -190,7 +190,7 @@ def _read(environment: Mapping[str, str]) -> Settings:
         "brand": brands.read_brand(environment),
         "audit_feed": audit_feed.read_audit_feed(environment),
     }
-    settings = _READER.read(others | texts)
+    settings = READER.read(others | texts)
     if not settings.base_url:
         settings = replace(settings, base_url=f"http://{settings.host}:{settings.port}")
     if settings.is_production and "professional_level" not in texts:
@@ -198,9 +198,9 @@ def _read(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-_READER = Reader(Settings, limits=None, proxies=None, providers=None, mail=None, brand=None, audit_feed=None)
+READER = Reader(Settings, limits=None, proxies=None, providers=None, mail=None, brand=None, audit_feed=None)
 _READERS: tuple[Reader[Any], ...] = (
-    _READER,
+    READER,
     limits.READER,
     proxies.READER,
     mail.READER,

@@ -22,7 +22,7 @@ NAME = (SWITCH, "emergencies-only")
 
 @dataclass(frozen=True, slots=True)
 class Lockdown:
-    """A lockdown. by: who switched it on. reason: why. Only the command line shows these two."""
+    """A lockdown. by: who switched it on. reason: why. Only operators are shown these two."""
 
     since: datetime
     by: str

@@ -1,4 +1,7 @@
-"""What the operator does about dead letters: look, try them again, drop them. Each change is audited in its commit."""
+"""What the operator does about the outbox: look, and try dead letters again or drop them.
+
+Each change is audited in its commit.
+"""
 
 from collections.abc import Sequence
 
@@ -8,8 +11,9 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
-from fhir_server.ports.outbox import Fate, Handled, Pending
+from fhir_server.ports.outbox import Fate, Handled, LaneState, Pending
 from fhir_server.ports.store import Change
 
 RETRY, DROP = "retry-message", "drop-message"
@@ -22,6 +26,22 @@ MOST = 1000
 def find(runtime: Runtime, lane: str | None = None) -> Sequence[Pending]:
     """Return the dead letters, of one lane or of all; at most MOST."""
     return runtime.ports.outbox.dead_letters(MOST, lane)
+
+
+@query
+def named(runtime: Runtime, lane: str, position: str) -> Pending:
+    """Return one dead letter. Raises: Problem(NOT_FOUND) for one that is none, or none any more."""
+    letters = find(runtime, lane) if lane else ()
+    letter = next((one for one in letters if one.position == position), None)
+    if letter is None:
+        raise Problem(Category.NOT_FOUND)
+    return letter
+
+
+@query
+def lanes(runtime: Runtime) -> Sequence[LaneState]:
+    """Return what is in each lane: counts and instants, nothing of a message."""
+    return runtime.ports.outbox.states(runtime.now())
 
 
 @command(EventKind.MESSAGE_RETRIED)

@@ -7,6 +7,8 @@ from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
+from fhir_server.http.pages.officer import case, matrix_versions, queue, review, suspending, trail
+from fhir_server.http.pages.operator import installation, state, tasks
 from fhir_server.http.pages.patient import (
     audience,
     contents,
@@ -45,6 +47,15 @@ PAGE_MODULES = (
     evidence,
     reading,
     emergencies,
+    queue,
+    review,
+    case,
+    suspending,
+    matrix_versions,
+    trail,
+    state,
+    tasks,
+    installation,
     authorize,
     account,
     factors,

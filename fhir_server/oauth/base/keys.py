@@ -3,7 +3,7 @@
 Sources: RFC 7517; OpenID Connect Core 10.1.1 (rotation).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -11,7 +11,7 @@ from joserfc.jwk import RSAKey
 
 from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.domain.commands import command
+from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
@@ -21,6 +21,23 @@ _NAME = "id-token"
 _BITS = 2048
 OVERLAP = timedelta(days=7)
 """How long the public half of a replaced key is still published, because apps may verify id_tokens of last week."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAge:
+    """How old a signing key is. since: None for a key that an earlier version made. until: None for the one in use."""
+
+    id: str
+    since: datetime | None
+    until: datetime | None
+
+
+@query
+def ages(runtime: Runtime) -> tuple[KeyAge, ...]:
+    """Return the signing keys that are published, the newest first, without anything of the keys themselves."""
+    now = runtime.now()
+    live = [item for item in _current(runtime) if not _is_over(item, now)]
+    return tuple(KeyAge(item["jwk"]["kid"], _at(item.get("since")), _at(item["until"])) for item in live)
 
 
 def signing_key(runtime: Runtime) -> RSAKey:
@@ -70,7 +87,12 @@ def _current(runtime: Runtime) -> list[Json]:
 
 def _new(runtime: Runtime) -> Json:
     key = RSAKey.generate_key(_BITS, {"kid": runtime.ports.ids.new(), "use": "sig", "alg": "RS256"}, private=True)
-    return {"jwk": key.as_dict(private=True), "until": ""}
+    began = runtime.ports.clock.now().isoformat()
+    return {"jwk": key.as_dict(private=True), "until": "", "since": began}
+
+
+def _at(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _is_over(item: Json, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import orjson
 
 from fhir_server.application.core.shown import Shown
-from fhir_server.application.reading import search
+from fhir_server.application.reading import search, whole_trail
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.values import Json
@@ -28,6 +28,7 @@ class Page:
 
     since: for each resource, when its present version came, or when the patient could see it first.
     earlier, later: cursors of the neighbouring pages, "" where there is none.
+    patient: id of the patient whom the search names, "" for none.
     """
 
     resources: tuple[Json, ...]
@@ -35,29 +36,41 @@ class Page:
     beside: dict[str, Json]
     earlier: str = ""
     later: str = ""
+    patient: str = ""
 
 
 def find(caller: Caller, type_: str, pairs: Pairs, cursor: str = "", *, by_form: bool = False) -> Page:
     """Search one type. pairs: the parameters of the search, with the patient. cursor: of a page, "" for the first one.
 
-    by_form: as an app that sends the search by POST, because it names a person by a number.
+    by_form: as an app that sends the search by POST, because it names a person by a number; the cursors then fit the
+    search that names the patient by id.
 
     Raises: Problem, as for an app that sends the same search.
     """
-    served = runtime()
+    served, row = runtime(), REGISTRY[type_]
     search_query.demand_measure(pairs)
-    parsed = search_query.parse(REGISTRY[type_], pairs, served.fhir_base, strict=True)
+    parsed = search_query.parse(row, pairs, served.fhir_base, strict=True)
     asked = f"POST {FHIR_PATH}/{type_}/_search" if by_form else f"GET {FHIR_PATH}/{type_}"
-    wanted = parsed.wanted(f"{asked}?{urlencode(pairs)}\nAccept: ")
-    binding = f"{caller.granted.id}\n{parsed.canonical}"
+    wanted = replace(parsed.wanted(f"{asked}?{urlencode(pairs)}\nAccept: "), total=False)
     if cursor:
-        place = paging.unseal(served.cursor_key, cursor, binding)
+        place = paging.unseal(served.cursor_key, cursor, _binding(caller, parsed))
         wanted = replace(wanted, search=replace(wanted.search, after=place))
-    found = search.find(served, caller, REGISTRY[type_], replace(wanted, total=False))
+    by = whole_trail.find if whole_trail.is_asked(caller, row, wanted) else search.find
+    found = by(served, caller, row, wanted)
+    named = found.patient or ""
+    binding = _binding(caller, replace(parsed, used=[_by_id(pair, named) for pair in parsed.used]))
     earlier, later = (paging.seal(served.cursor_key, at, binding) if at else "" for at in (found.previous, found.next))
     beside = {item.reference: resource_of(item) for item in found.included}
     since = tuple(_since(item) for item in found.shown)
-    return Page(tuple(resource_of(item) for item in found.shown), since, beside, earlier, later)
+    return Page(tuple(resource_of(item) for item in found.shown), since, beside, earlier, later, named)
+
+
+def _binding(caller: Caller, parsed: search_query.Parsed) -> str:
+    return f"{caller.granted.id}\n{parsed.canonical}"
+
+
+def _by_id(pair: tuple[str, str], patient: str) -> tuple[str, str]:
+    return ("patient", patient) if pair[0] == "patient.identifier" else pair
 
 
 def count(caller: Caller, type_: str, pairs: Pairs) -> int | None:

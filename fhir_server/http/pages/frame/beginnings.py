@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import g
 
 from consent_rules.scopes import Scopes
-from fhir_server.http.pages.frame import desks, visits
+from fhir_server.http.pages.frame import desks, staff, visits
 from fhir_server.http.pages.frame.roles import Role
 from fhir_server.http.pages.frame.visits import Presence
 from fhir_server.oauth.login.sessions import Session
@@ -21,6 +21,8 @@ _BEGINNERS: Mapping[Role, Beginner] = {
     Role.PROFESSIONAL: desks.at_desk,
     Role.EMERGENCY: desks.in_emergency,
     Role.OPENING: desks.about_to_open,
+    Role.OFFICER: staff.officer,
+    Role.OPERATOR: staff.operator,
 }
 
 

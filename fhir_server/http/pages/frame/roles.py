@@ -24,6 +24,8 @@ class Role(StrEnum):
     """A professional in a space that they have opened in an emergency."""
     OPENING = "opening"
     """A professional who is about to open a space in an emergency."""
+    OFFICER = "officer"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ PREFIXES: Mapping[Role, str] = {
     Role.PROFESSIONAL: "/account/desk/<situation>",
     Role.EMERGENCY: "/account/desk/<situation>/emergencies/<uuid:patient>",
     Role.OPENING: "/account/desk/<situation>/openings/<mode>",
+    Role.OFFICER: "/account/officer",
+    Role.OPERATOR: "/account/operator",
 }
 """Where the addresses of a role's pages begin; they name the space in view, or the practice situation."""
 NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
@@ -60,6 +64,18 @@ NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
     ),
     Role.EMERGENCY: (Item("portal.find_patient", lazy_gettext("Patients"), names="situation"),),
     Role.OPENING: (Item("portal.find_patient", lazy_gettext("Patients"), names="situation"),),
+    Role.OFFICER: (
+        Item("portal.queue", lazy_gettext("Cases"), names=""),
+        Item("portal.trail", lazy_gettext("Search"), names=""),
+        Item("portal.suspensions", lazy_gettext("Suspensions"), names=""),
+        Item("portal.matrix_versions", lazy_gettext("Matrix"), names=""),
+        Item("pages.transparency", lazy_gettext("Transparency"), names=""),
+    ),
+    Role.OPERATOR: (
+        Item("portal.state", lazy_gettext("State"), names=""),
+        Item("portal.tasks", lazy_gettext("Tasks"), names=""),
+        Item("portal.installation", lazy_gettext("Installation"), names=""),
+    ),
 }
 """The navigation of each role."""
 
@@ -67,4 +83,10 @@ NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
 def roles_of(account: Account) -> tuple[Role, ...]:
     """Return the roles in which a person may use the portal; () for a person for whom there are no pages yet."""
     practises = bool(account.practices) and account.kind is not RequesterKind.AUDITOR
-    return tuple(role for role, has in ((Role.PATIENT, account.patients), (Role.PROFESSIONAL, practises)) if has)
+    held = (
+        (Role.PATIENT, account.patients),
+        (Role.PROFESSIONAL, practises),
+        (Role.OFFICER, account.kind is RequesterKind.AUDITOR),
+        (Role.OPERATOR, account.kind is RequesterKind.SUPPORT),
+    )
+    return tuple(role for role, has in held if has)

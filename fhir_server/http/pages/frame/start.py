@@ -16,6 +16,8 @@ from fhir_server.http.pages.sign_in.frame import current_session
 _OWN = lazy_gettext("your own space")
 _FOR_ANOTHER = lazy_gettext("you act for this person")
 _PROFESSIONAL = lazy_gettext("you act as a professional")
+_OFFICER = lazy_gettext("Data protection"), lazy_gettext("cases, and the audit log")
+_OPERATOR = lazy_gettext("Operation"), lazy_gettext("the state of this server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +59,15 @@ def _desks(account: Account) -> list[Choice]:
     ]
 
 
-_CHOICES: Mapping[Role, Callable[[Account], list[Choice]]] = {Role.PATIENT: _spaces, Role.PROFESSIONAL: _desks}
+def _staff(role: Role, label: Any, says: Any) -> Callable[[Account], list[Choice]]:  # noqa: ANN401 - lazy texts
+    first = NAVIGATION[role][0].endpoint
+    return lambda _account: [Choice(url_for(first), label, says)]
+
+
+_CHOICES: Mapping[Role, Callable[[Account], list[Choice]]] = {
+    Role.PATIENT: _spaces,
+    Role.PROFESSIONAL: _desks,
+    Role.OFFICER: _staff(Role.OFFICER, *_OFFICER),
+    Role.OPERATOR: _staff(Role.OPERATOR, *_OPERATOR),
+}
 """The choices of each role on the start page."""
