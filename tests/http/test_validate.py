@@ -193,3 +193,11 @@ def test_the_number_of_faults_is_bounded(shared_world):
 def test_a_request_without_a_patient_leaves_an_event_of_its_own(world: World):
     world.send("martin", "POST", "/Patient/$validate", {"resourceType": "Patient"})
     assert "validate" not in world.get("camille", "/AuditEvent?_count=200").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", ["/Practitioner/$validate?resource=x", "/Practitioner/$validate?resource="])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_resource_in_the_url_is_refused_by_name(shared_world, path, method):
+    answer = shared_world.send("martin", method, path)
+    assert answer.status_code == 400
+    assert "`resource` goes into the body" in answer.get_data(as_text=True)

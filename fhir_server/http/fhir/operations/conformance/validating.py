@@ -40,6 +40,8 @@ def _asked(row: ResourceType, id_: str) -> Asked:
     """
     body = request.get_data(cache=False) if request.method == "POST" else b""
     loaded = load(body, request.content_type or "") if body else None
+    if "resource" in request.args:
+        raise Problem.of(Category.INVALID, "`resource` goes into the body, not into the URL", code="value")
     given: Json = {name: value for name, value in request.args.items() if not name.startswith("_")}
     if loaded is not None and loaded.get("resourceType") == "Parameters":
         given |= _parts(loaded)
