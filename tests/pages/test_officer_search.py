@@ -1,10 +1,13 @@
 """The officer's search of the audit log and the suspensions, on pages."""
 
+import csv
+import io
 import re
 
 import pytest
 
 from fhir_server.application.core.ceilings import supervising
+from fhir_server.http.pages.officer import trail_file
 from tests.http.test_reviews import of_people, staff
 from tests.pages.staff import dana_at_work
 from tests.pages.test_officer_cases import left
@@ -151,3 +154,38 @@ def test_nobody_decides_about_their_own_declarations(office, dana):
     staff(office, "dana", person="Device/dana")
     assert dana.send("/suspensions/begin", subject="Device/dana", reason="x").status_code in (403, 422)
     assert not supervising.is_suspended(office.runtime, "Device/dana")
+
+
+def test_what_was_found_is_kept_as_a_table_and_as_json_without_a_document(office, dana):
+    document = office.publish()
+    office.get("martin", f"/DocumentReference/{document}")
+    query = f"{DAYS}&patient={office.ids['camille']}"
+    answer = dana.get(f"/trail/csv?{query}")
+    assert (answer.mimetype, answer.headers["Content-Disposition"]) == (
+        "text/csv",
+        'attachment; filename="audit-log.csv"',
+    )
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert ("martin", "looked at the description of a document", "1") in {
+        (row["who"], row["act"], row["documents"]) for row in rows
+    }
+    told = dana.get(f"/trail/json?{query}").get_json()
+    assert told["complete"] is True
+    assert {line["who"] for line in told["lines"]} >= {"martin", "Dana"}
+    assert document not in answer.text + str(told)
+
+
+def test_a_file_of_a_search_with_a_fault_leads_to_the_page_that_names_it(dana):
+    answer = dana.get("/trail/csv?from=2026-03-01")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/officer/trail?from=2026-03-01")
+
+
+def test_a_file_that_is_cut_off_says_so_and_no_cell_is_a_formula(office, dana, monkeypatch):
+    for _ in range(4):
+        office.get("martin", f"/DocumentReference?patient={office.ids['camille']}")
+    monkeypatch.setattr(trail_file, "PAGE_LINES", 1)
+    monkeypatch.setattr(trail_file, "MOST_PAGES", 2)
+    query = f"{DAYS}&patient={office.ids['camille']}"
+    assert dana.get(f"/trail/json?{query}").get_json()["complete"] is False
+    assert "There are more entries" in dana.get(f"/trail/csv?{query}").text
+    assert [trail_file._cell(text) for text in ("=1+1", "@x", "martin")] == ["'=1+1", "'@x", "martin"]

@@ -7,7 +7,7 @@ from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
-from fhir_server.http.pages.officer import case, matrix_versions, queue, review, suspending, trail
+from fhir_server.http.pages.officer import case, matrix_versions, queue, review, suspending, trail, trail_file
 from fhir_server.http.pages.operator import installation, state, tasks
 from fhir_server.http.pages.patient import (
     audience,
@@ -53,6 +53,7 @@ PAGE_MODULES = (
     suspending,
     matrix_versions,
     trail,
+    trail_file,
     state,
     tasks,
     installation,

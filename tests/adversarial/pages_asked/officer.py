@@ -15,6 +15,7 @@ NO_SPACE = {
     "portal.decide_case": _EVENTS,
     "portal.trail": _EVENTS,
     "portal.trail_of_patient": _EVENTS,
+    "portal.trail_file": _EVENTS,
     "portal.matrix_versions": "shows the matrix, which is public",
     "portal.suspensions": _DECLARATIONS,
     "portal.suspend": _DECLARATIONS,

@@ -24,33 +24,33 @@ from fhir_server.http.pages.officer.trail_lines import told
 from fhir_server.http.request_context import runtime
 from fhir_server.settings import limits
 
-_SCOPES = "user/AuditEvent.rs"
-_ASKS = AuditedInteraction(Interaction.SEARCH, "AuditEvent")
+SCOPES = "user/AuditEvent.rs"
+ASKS = AuditedInteraction(Interaction.SEARCH, "AuditEvent")
 _FIELDS = ("from", "to", "who", "patient", "refused")
-_MOST = "50"
+_LINES = 50
 _REFUSED = "http://hl7.org/fhir/audit-event-outcome|4"
 _EARLIEST, _LATEST = date(1900, 1, 1), date(3000, 1, 1)
 """Days outside are typing errors; the calendar of a time zone need not have them."""
 _PARTIES = ("Practitioner/", "Organization/", "Device/", "Patient/", "RelatedPerson/")
 
 
-@page(Role.OFFICER, "/trail", _SCOPES, _ASKS)
+@page(Role.OFFICER, "/trail", SCOPES, ASKS)
 def trail(visit: StaffVisit) -> Response:
     """Show the form, and what it found once both days are named."""
-    sent = {name: request.args.get(name, "").strip() for name in _FIELDS}
+    sent = sent_of(request.args)
     if not (sent["from"] or sent["to"]):
         return _shown(visit, sent, {}, None)
-    problems = _problems(sent)
-    pairs = [] if problems else [*_named(sent), *_asked(sent)]
+    problems = problems_of(sent)
+    pairs = [] if problems else pairs_of(sent)
     return _found(visit, sent, problems, pairs)
 
 
-@form(Role.OFFICER, "/trail/patient", _SCOPES, _ASKS)
+@form(Role.OFFICER, "/trail/patient", SCOPES, ASKS)
 def trail_of_patient(visit: StaffVisit) -> Response:
     """Show what was found about the patient of a number; the addresses of further pages name the patient by id."""
-    sent = {name: request.form.get(name, "").strip() for name in _FIELDS}
+    sent = sent_of(request.form)
     system, number = request.form.get("system", ""), "".join(request.form.get("number", "").split())
-    problems = _problems(sent)
+    problems = problems_of(sent)
     if system not in INS_SYSTEMS or not number:
         problems["number"] = gettext("Type the number, and choose its kind")
     pairs = [] if problems else [("patient.identifier", f"{system}|{number}"), *_asked(sent)]
@@ -71,7 +71,7 @@ def _found(visit: StaffVisit, sent: dict[str, str], problems: dict[str, str], pa
     return _shown(visit, sent, {}, found)
 
 
-def _problems(sent: Mapping[str, str]) -> dict[str, str]:
+def problems_of(sent: Mapping[str, str]) -> dict[str, str]:
     """Return what is wrong with the fields: both days are needed, in order, and not too far from each other."""
     found = {name: gettext("Name this day") for name in ("from", "to") if _day(sent[name]) is None}
     first, last = _day(sent["from"]), _day(sent["to"])
@@ -86,18 +86,25 @@ def _problems(sent: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _named(sent: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [("patient", sent["patient"])] if sent["patient"] else []
+def sent_of(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of the search, "" for one that was left empty."""
+    return {name: given.get(name, "").strip() for name in _FIELDS}
 
 
-def _asked(sent: Mapping[str, str]) -> list[tuple[str, str]]:
+def pairs_of(sent: Mapping[str, str], lines: int = _LINES) -> list[tuple[str, str]]:
+    """Return the parameters of a search without a fault. lines: how many one page of it has."""
+    named = [("patient", sent["patient"])] if sent["patient"] else []
+    return [*named, *_asked(sent, lines)]
+
+
+def _asked(sent: Mapping[str, str], lines: int = _LINES) -> list[tuple[str, str]]:
     """Return the parameters of the search, without whom it names as patient; days are those of the page's time zone."""
     first, last = _day(sent["from"]) or date.min, _day(sent["to"]) or date.min
     asked = [("date", f"ge{_midnight(first)}"), ("date", f"lt{_midnight(last + timedelta(days=1))}")]
     who = sent["who"]
     asked += [("agent.identifier" if who.isdigit() else "agent", who)] if who else []
     asked += [("outcome", _REFUSED)] if sent["refused"] else []
-    return [*asked, ("_count", _MOST), ("_sort", "-date")]
+    return [*asked, ("_count", str(lines)), ("_sort", "-date")]
 
 
 def _midnight(day: date) -> str:
@@ -117,6 +124,7 @@ def _day(text: str) -> date | None:
 
 def _shown(visit: StaffVisit, sent: Mapping[str, str], problems: dict[str, str], found: Page | None) -> Response:
     kept = {name: value for name, value in sent.items() if value}
+    files = {form: visit.address("trail_file", form=form, **kept) for form in ("csv", "json")}
     links = (
         {
             name: visit.address("trail", **kept, page=cursor)
@@ -129,7 +137,7 @@ def _shown(visit: StaffVisit, sent: Mapping[str, str], problems: dict[str, str],
     lines = told(found.resources) if found else ()
     text = render_template(
         "portal/officer/trail.html",
-        visit=visit, sent=sent, problems=problems, lines=lines, is_asked=found is not None, links=links,
+        visit=visit, sent=sent, problems=problems, lines=lines, is_asked=found is not None, links=links, files=files,
         systems=INS_SYSTEMS, most=limits.in_force().trail_days,
     )  # fmt: skip
     return make_response(text, 422 if problems else 200)
