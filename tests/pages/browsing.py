@@ -104,7 +104,7 @@ def signed_in(browser: Browser, site: Site, login: str, language: str = "en", si
     page.goto("/")
     follow(page.get_by_role("link", name={"fr": "Se connecter", "en": "Sign in"}[language], exact=True))
     send_password(page, site, login)
-    page.wait_for_url("**/account/start")
+    page.wait_for_url("**/account/**")
     return page
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from threading import Thread
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -23,8 +24,9 @@ DESK = {"width": 1200, "height": 850}
 class Site:
     """A running server with its demonstration."""
 
-    def __init__(self, base: str, demo: Demonstration, runtime: Runtime, post: Post) -> None:
-        self.base = base
+    def __init__(self, app: Flask, demo: Demonstration, runtime: Runtime, post: Post) -> None:
+        self.app = app
+        self.base = demo.base
         self.post = post
         self.demo = demo
         self.runtime = runtime
@@ -49,7 +51,7 @@ def _serve(server: BaseWSGIServer, settings: Settings, post: Post) -> Iterator[S
     server.app = create_app(settings, served)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield Site(settings.base_url, demo, served, post)
+    yield Site(server.app, demo, served, post)
     server.shutdown()
     thread.join()
     server.server_close()
