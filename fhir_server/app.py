@@ -28,7 +28,7 @@ from fhir_server.http.fhir import capabilities, endpoint, openapi
 from fhir_server.http.oauth import discovery, endpoints
 from fhir_server.http.pages import all_pages, language
 from fhir_server.http.pages.operator.installation import INSTALLATION, Installation
-from fhir_server.http.pages.public import matrix_api, status
+from fhir_server.http.pages.public import matrix_api, security, status
 from fhir_server.http.proxies import TrustedProxies
 from fhir_server.http.request_context import FHIR_PATH
 from fhir_server.metrics import counting
@@ -108,7 +108,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     limits.put_in_force(settings.limits)
     app = request_context.Server(__name__)
     app.config.update(MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
-    app.config["DATA_DIR"] = str(settings.data_dir)
+    app.config["DATA_DIR"], app.config[security.SETTING] = str(settings.data_dir), settings.security
     app.extensions[INSTALLATION] = Installation(telling.told(settings), settings.key_file)
     app.extensions[progress.EXTENSION] = progress.Measure([lane.name for lane in worker.LANES])
     app.config[language.TIME_ZONE] = _time_zone(settings)

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from consent_rules import rule_profile
-from fhir_server.settings import audit_feed, brands, limits, mail, proxies, upstream
+from fhir_server.settings import audit_feed, brands, limits, mail, proxies, security, upstream
 from fhir_server.settings.audit_feed import AuditFeed
 from fhir_server.settings.brands import Brand
 from fhir_server.settings.limits import Limits
 from fhir_server.settings.mail import MailServer
 from fhir_server.settings.proxies import Proxies
 from fhir_server.settings.reading import PREFIX, LoginLevel, Number, Reader, Texts, is_url
+from fhir_server.settings.security import SecurityContact
 from fhir_server.settings.upstream import Provider
 
 _Lower = BeforeValidator(str.lower)
@@ -65,7 +66,7 @@ class Settings:
     metrics_host, metrics_port: where the metrics are shown; no port, no metrics.
     mail: the server that takes notices by mail, None for none. webhooks: whether apps are called about notices.
     audit_feed: where a copy of the audit log goes, None for nowhere.
-    brand: how apps show the service.
+    brand: how apps show the service. security: whom to tell of a weakness, None for nobody.
     request_rates: whether the requests of each token and client are limited.
     time_zone: the time zone of pages and mails. limits: what one request may cost.
     """
@@ -104,6 +105,7 @@ class Settings:
     webhooks: bool = False
     audit_feed: AuditFeed | None = None
     brand: Brand | None = None
+    security: SecurityContact | None = None
     time_zone: str = "Europe/Paris"
     request_rates: bool = True
     limits: Limits = field(default_factory=Limits)
@@ -188,6 +190,7 @@ def _read(environment: Mapping[str, str]) -> Settings:
         "providers": upstream.read_providers(environment),
         "mail": mail.read_mail_server(environment),
         "brand": brands.read_brand(environment),
+        "security": security.read_security(environment),
         "audit_feed": audit_feed.read_audit_feed(environment),
     }
     settings = READER.read(others | texts)
@@ -198,7 +201,9 @@ def _read(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-READER = Reader(Settings, limits=None, proxies=None, providers=None, mail=None, brand=None, audit_feed=None)
+READER = Reader(
+    Settings, limits=None, proxies=None, providers=None, mail=None, brand=None, security=None, audit_feed=None
+)
 _READERS: tuple[Reader[Any], ...] = (
     READER,
     limits.READER,
@@ -206,6 +211,7 @@ _READERS: tuple[Reader[Any], ...] = (
     mail.READER,
     audit_feed.READER,
     brands.READER,
+    security.READER,
     *upstream.READERS.values(),
 )
 VARIABLES = sorted({variable for reader in _READERS for variable in reader.variables.values()})

@@ -85,6 +85,7 @@ _SWITCHES = {
     **{f"HABILIS_{id_}_{name}": f"https://{id_}.example"
        for id_ in ("PSC", "FRANCECONNECT") for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")},
     "HABILIS_MAIL_HOST": "mail.example", "HABILIS_MAIL_FROM": "space@mail.example",
+    "HABILIS_SECURITY_CONTACT": "mailto:security@mail.example", "HABILIS_SECURITY_EXPIRES": "2027-06-30T00:00:00Z",
 }  # fmt: skip
 ANY_TEXT = frozenset(
     f"HABILIS_{name}"

@@ -20,7 +20,7 @@ from fhir_server.http.pages.patient import (
     people,
 )
 from fhir_server.http.pages.professional import emergencies, evidence, finding, reading
-from fhir_server.http.pages.public import home, transparency, trying
+from fhir_server.http.pages.public import accessibility, home, keys, security, transparency, trying, who_reads
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sharing import check_up, codes
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
@@ -31,6 +31,10 @@ PAGE_MODULES = (
     home,
     transparency,
     trying,
+    who_reads,
+    keys,
+    security,
+    accessibility,
     start,
     documents,
     audience,
