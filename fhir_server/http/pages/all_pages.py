@@ -5,6 +5,7 @@ from flask_smorest import Api
 
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
+from fhir_server.http.pages.developer import console
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
 from fhir_server.http.pages.officer import case, matrix_versions, queue, review, suspending, trail, trail_file
@@ -35,6 +36,7 @@ PAGE_MODULES = (
     keys,
     security,
     accessibility,
+    console,
     start,
     documents,
     audience,

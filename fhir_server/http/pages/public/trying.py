@@ -2,7 +2,8 @@
 
 The request is answered in this process, at an address below /fhir and nowhere else, as if it had come alone from the
 same computer: it is decided, counted and recorded in the audit log like any other. It has the token and no cookie.
-The token stands in the body of the form only; no answer repeats it. Other sites cannot send the form.
+The token stands in the body of the form only; no answer repeats it. Other sites cannot send the form. In the
+demonstration the address may name one of its invented people (`as`), whose published token then stands in the form.
 Source: docs/adr/0127-examples-name-who-asks.md; https://www.w3.org/TR/fetch-metadata/.
 """
 
@@ -13,7 +14,7 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Response, abort, current_app, make_response, render_template, request
 
-from fhir_server.http.pages.base import site
+from fhir_server.http.pages.base import demonstration, site
 from fhir_server.http.request_context import FHIR_PATH, TRY_PATH, own_of_request, runtime
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -48,7 +49,7 @@ def try_form() -> Response:
 @site.post(TRY_PATH)
 def try_send() -> Response:
     """Send the request of the form, and show its answer below the form."""
-    if not _is_ours():
+    if not is_ours():
         abort(403)
     if request.form.get("method", "") not in METHODS or request.form.get("type", "") not in MEDIA_TYPES:
         abort(400)
@@ -61,14 +62,19 @@ def try_send() -> Response:
 
 
 def _page(shown: Shown | None) -> Response:
-    page = make_response(
-        render_template("pages/try.html", methods=METHODS, types=MEDIA_TYPES, base=runtime().fhir_base, shown=shown)
-    )
+    named = {"methods": METHODS, "types": MEDIA_TYPES, "base": runtime().fhir_base, "token": _token_of_cast()}
+    page = make_response(render_template("pages/try.html", shown=shown, **named))
     page.headers["Referrer-Policy"] = "same-origin"  # else a browser would hide from us that the form is ours
     return page
 
 
-def _is_ours() -> bool:
+def _token_of_cast() -> str:
+    """Return the token of the invented person whom the address names, "" outside the demonstration."""
+    demo = demonstration() or {"tokens": {}}
+    return str(demo["tokens"].get(request.args.get("as", ""), ""))
+
+
+def is_ours() -> bool:
     """Tell whether a page of this server sent the form; a program that is no browser sends no such header, and may."""
     told = request.headers.get("Sec-Fetch-Site")
     if told is not None:
