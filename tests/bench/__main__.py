@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from seed import book as demonstration
-from tests.bench import export_rate, micro, notification, report
+from tests.bench import export_rate, micro, notification, pages, report
 from tests.bench.load import Plan
 from tests.bench.measure import Figures, measure
 from tests.bench.report import Row
@@ -60,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
     parser.add_argument("--workers", default="1,2", help="numbers of server processes, such as 1,2")
-    parser.add_argument("--only", default="", help="measure only the scenarios whose name begins so")
+    parser.add_argument("--only", default="", help="measure only what begins so; several with | between")
     parser.add_argument("--keep", action="store_true", help="keep the loaded data for the next run")
     parser.add_argument("--dry", action="store_true", help="print only; leave docs/performance.md as it is")
     return parser.parse_args()
@@ -92,8 +93,9 @@ def _book(server: Live) -> Book:
 
 def _measure_all(server: Live, options: argparse.Namespace, workers: int) -> list[Figures]:
     figures = []
-    for scenario in scenarios(server, _book(server)):
-        if not scenario.name.startswith(options.only):
+    book = _book(server)
+    for scenario in chain(pages.scenarios(server, book), scenarios(server, book)):  # what writes comes last
+        if not scenario.name.startswith(tuple(options.only.split("|"))):
             continue
         for connections in CONNECTIONS:
             first = FIRST_NUMBER + int(time.time()) % 100_000 * 1_000_000

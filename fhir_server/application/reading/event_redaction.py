@@ -80,7 +80,7 @@ def without_unknown(snapshot: Snapshot, rows: Sequence[Stored]) -> tuple[bytes, 
         if row.id not in told:
             return row.body
         one, space = told[row.id], row.facts.access.compartment
-        return _without_case(one.shown(frozenset(name for name in one.names() if space in places[name])))
+        return _without_case(one.shown(frozenset(name for name in one.names if space in places[name])))
 
     return tuple(shown(row) for row in rows)
 
@@ -88,11 +88,11 @@ def without_unknown(snapshot: Snapshot, rows: Sequence[Stored]) -> tuple[bytes, 
 def _told(rows: Iterable[Stored]) -> Mapping[str, "_Told"]:
     """Return the rows of this server by id; an event of another system is left out, and shown as it was written."""
     ours = (row for row in rows if row.type != TRACE or row.facts.access.kind != received_events.PART)
-    return {row.id: _Told(row.body, orjson.loads(row.body)) for row in ours}
+    return {row.id: _Told.of(row.body) for row in ours}
 
 
 def _names_in(told: Mapping[str, "_Told"]) -> frozenset[str]:
-    return frozenset(name for one in told.values() for name in one.names())
+    return frozenset[str]().union(*(one.names for one in told.values()))
 
 
 def _places(snapshot: Snapshot, named: frozenset[str]) -> Mapping[str, frozenset[PatientId]]:
@@ -116,23 +116,29 @@ def _without_case(body: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """One audit event or notice. body: as stored. resource: the parsed body."""
+    """One audit event or notice. body: as stored. resource: the parsed body. names: references to what is in the space.
+
+    holds_number: whether a recorded search names somebody by a patient's number.
+    """
 
     body: bytes
     resource: Json
+    names: frozenset[str]
+    holds_number: bool
 
-    def names(self) -> Iterator[str]:
-        """Yield the references to resources of the space."""
-        for element in _naming(self.resource):
-            if reference := _reference_of(element):
-                yield reference
-            if "query" in element:
-                yield from recorded_queries.named_to_reader(_decoded(element["query"]))
+    @classmethod
+    def of(cls, body: bytes) -> "_Told":
+        """Parse a body."""
+        resource: Json = orjson.loads(body)
+        elements = list(_naming(resource))
+        queries = [_decoded(element["query"]) for element in elements if "query" in element]
+        names = {_reference_of(element) for element in elements}.union(*map(recorded_queries.named_to_reader, queries))
+        return cls(body, resource, frozenset(names - {""}), any(map(recorded_queries.holds_number, queries)))
 
     def shown(self, seen: frozenset[str]) -> bytes:
         """Return the body without references that are not among `seen`; the stored bytes when nothing is removed."""
-        unseen = {name for name in self.names() if name not in seen}
-        body = without_references(self.resource, unseen) if unseen or self._holds_number() else self.resource
+        unseen = self.names - seen
+        body = without_references(self.resource, unseen) if unseen or self.holds_number else self.resource
         if self.resource["resourceType"] in _NOTICES:
             body = notices.cut(body)  # last, so that removed references do not count
         if body is self.resource:
@@ -143,10 +149,6 @@ class _Told:
         if _objects(body) < _objects(self.resource):
             body["meta"].pop("profile", None)
         return orjson.dumps(body)
-
-    def _holds_number(self) -> bool:
-        queries = (entity["query"] for entity in self.resource.get("entity", ()) if "query" in entity)
-        return any(recorded_queries.holds_number(_decoded(query)) for query in queries)
 
 
 def _shorten(entity: Json, seen: frozenset[str]) -> None:

@@ -140,8 +140,9 @@ def _act(event: Json, *, refused: bool) -> str:
 
 
 def _told(event: Json, titles: Mapping[str, str]) -> tuple[str, ...]:
-    named = [titles[id_] for id_ in documents_of(event) if id_ in titles]
-    others = len(documents_of(event)) - len(named)
+    documents = documents_of(event)
+    named = [titles[id_] for id_ in documents if id_ in titles]
+    others = len(documents) - len(named)
     if others and type_of_event(event) in _OF_DOCUMENTS:
         named.append(ngettext("%(num)s other document", "%(num)s other documents", others))
     return tuple(named)
