@@ -64,6 +64,8 @@ def test_pages_leave_the_events_of_the_same_requests_of_an_app(world, camille):
     by_page = left(world, lambda: camille.get(f"/documents/{first}/audience"))
     by_app = left(world, lambda: world.get("camille", f"/DocumentReference/{second}"))
     by_app += left(world, lambda: world.send("camille", "POST", f"/DocumentReference/{second}/$audience"))
+    about = f"/Consent?patient={camille.patient}&status=active&data=DocumentReference%2F{second}&_count=50"
+    by_app += left(world, lambda: world.get("camille", about))
     assert told(by_page, first) == told(by_app, second)
 
 

@@ -44,7 +44,7 @@ def test_documents_people_and_codes_are_counted_and_named(world, camille):
     assert "2 documents are not hidden" in documents
     assert "1 document is hidden from professionals" in documents
     people = told(camille, "People whom you let in")
-    assert "Martin, without an end" in people.partition("Blocked")[0]
+    assert "Martin, no end stated" in people.partition("Blocked")[0]
     assert "Zoe" in people.partition("Blocked")[2]
     assert "1 code can be used now" in told(camille, "One-time codes")
 

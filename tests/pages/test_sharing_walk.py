@@ -48,3 +48,23 @@ def test_a_cda_document_is_read_and_leads_back(camille):
     sound(camille)
     follow(camille.get_by_role("link", name=re.compile("^(Retour au document|Back to the document)$")))
     assert address_of(camille) == here
+
+
+def test_the_check_up_leads_to_what_it_tells_of_and_a_document_is_added(camille, tmp_path):
+    follow(camille.get_by_role("link", name=re.compile("^(Bilan|Check-up)$")))
+    sound(camille)
+    follow(camille.get_by_role("link", name=re.compile("^(Modifier ce qui est masqué|Change what is hidden)$")))
+    follow(camille.get_by_role("link", name=re.compile("^(Ajouter un document|Add a document)")))
+    sound(camille)
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Je suis allergique.")
+    camille.locator("#file").set_input_files(letter)
+    camille.locator("#title").fill("Mes allergies")
+    camille.locator("#kind").select_option("EXPPAT_2")
+    camille.locator("#hidden").check()
+    follow(camille.get_by_role("button", name=re.compile("^(L’ajouter|Add it)$")))
+    expect(camille.get_by_role("status")).to_be_visible()
+    sound(camille)
+    camille.get_by_text(re.compile("^(Le retirer|Withdraw it)$")).click()
+    follow(camille.get_by_role("button", name=re.compile("^(Retirer ce document|Withdraw this document)$")))
+    expect(camille.get_by_role("status")).to_be_visible()

@@ -92,6 +92,14 @@ class Withhold(Choice):
 
     kind = DirectiveKind.WITHHELD
 
+    @classmethod
+    def from_all_but(cls, patient: PatientId, spared: Iterable[str], documents: Iterable[str]) -> Self:
+        """Withhold documents from everybody but some. spared: their references. documents: ids."""
+        directive = Directive(
+            "", DirectiveKind.WITHHELD, excluded=frozenset(spared), documents=frozenset(documents)
+        )  # fmt: skip
+        return cls(patient, (directive,))
+
 
 @command(EventKind.PHYSICIAN_DECLARED)
 class DeclarePhysician(Choice):

@@ -19,6 +19,7 @@ from fhir_server.http.pages.patient import (
     one_notice,
     own_documents,
     people,
+    withholding,
 )
 from fhir_server.http.pages.professional import emergencies, evidence, finding, reading
 from fhir_server.http.pages.public import accessibility, home, keys, security, transparency, trying, who_reads
@@ -40,6 +41,7 @@ PAGE_MODULES = (
     start,
     documents,
     audience,
+    withholding,
     people,
     contents,
     journal,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, render_template, request
 from flask_babel import lazy_gettext
 
 from consent_rules.vocabulary import Mark
@@ -25,6 +25,7 @@ from fhir_server.http.pages.frame.roles import Role
 from fhir_server.http.pages.frame.routes import back_to, form, page
 from fhir_server.http.pages.frame.visits import Visit
 from fhir_server.http.pages.language import current_language
+from fhir_server.http.pages.patient import withholding
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY
 
@@ -41,18 +42,19 @@ _ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Somebody who might see the document, in words. would: after hiding or showing it."""
+    """Somebody who might see the document, in words. would: after hiding or showing it. reference: to them."""
 
     name: str
     why: Any
     sees: bool
     would: bool
+    reference: str
 
 
 @page(
     Role.PATIENT,
     "/documents/<uuid:id_>/audience",
-    "patient/DocumentReference.rs patient/Consent.rs patient/AuditEvent.rs",
+    f"patient/DocumentReference.rs patient/AuditEvent.rs {withholding.READING}",
     AuditedInteraction(Interaction.OPERATION, _DOCUMENT.name, operation="audience"),
 )
 def audience(visit: Visit, id_: UUID) -> Response:
@@ -61,7 +63,9 @@ def audience(visit: Visit, id_: UUID) -> Response:
     proposed = "visible" if document.is_hidden else "hidden"
     found = document_audience.audience_of(runtime(), visit.caller, str(id_), proposed)
     seers, professions = found.seers, {role: _professions(role, found.seers) for role in _PROFESSIONS}
-    told = {"visit": visit, "document": document, "parties": _parties(seers), "readers": found.readers}
+    told: dict[str, Any] = {"visit": visit, "document": document, "parties": _parties(seers), "readers": found.readers}
+    kept = withholding.kept_from(visit, str(id_))
+    told |= {"kept": kept, "done": next((one for one in kept if one.id == request.args.get("kept")), None)}
     return make_response(render_template("portal/audience.html", **told, professions=professions))
 
 
@@ -92,7 +96,7 @@ def show(visit: Visit, id_: UUID) -> Response:
 def _parties(seers: Iterable[Seer]) -> list[Party]:
     """Return the professionals and establishments that the space names, each once for each reason."""
     named = (seer for seer in seers if seer.role not in _PROFESSIONS and seer.display)
-    return [Party(seer.display, _why(seer.role), seer.sees, bool(seer.would)) for seer in named]
+    return [Party(seer.display, _why(seer.role), seer.sees, bool(seer.would), seer.name) for seer in named]
 
 
 def _why(role: str) -> object:
