@@ -12,12 +12,19 @@ pytestmark = pytest.mark.browser
 CDA = re.compile("arthroscopie du genou droit")
 
 
-@pytest.fixture(params=[("fr", "phone"), ("en", "desk")], ids="-".join)
-def camille(request, chromium, site):
+@pytest.fixture(scope="module", params=[("fr", "phone"), ("en", "desk")], ids="-".join)
+def signed(request, chromium, site):
+    """Camille, signed in once for all tests of a language."""
     language, size = request.param
     page = signed_in(chromium, site, "camille", language, DESK if size == "desk" else PHONE)
-    yield in_own_space(page, "Camille Laurent")
+    yield page
     page.context.close()
+
+
+@pytest.fixture
+def camille(signed):
+    signed.goto("/account/start")
+    return in_own_space(signed, "Camille Laurent")
 
 
 def test_a_code_is_made_shown_and_cancelled_and_a_name_is_chosen(camille):

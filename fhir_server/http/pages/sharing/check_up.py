@@ -7,7 +7,7 @@ Source: rules E1, F1 and G3; docs/portal.md.
 from datetime import timedelta
 from typing import Any
 
-from flask import Response, make_response, render_template
+from flask import Response, current_app, make_response, render_template
 
 from consent_rules.vocabulary import NO_SPACE, DirectiveKind, Purpose
 from fhir_server.application.consents import invitations
@@ -30,6 +30,8 @@ from fhir_server.http.request_context import runtime
 _READING = f"{found_choices.READING} patient/DocumentReference.s patient/Communication.s"
 _LATELY = timedelta(days=90)
 """An app that was not used for so long, and an access that nothing explains since then, are worth a look."""
+_SWITCHES = "emergency"
+"""The endpoint of the page with the switches for emergencies; a server may come without it."""
 _DELEGATES = (DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.CARER)
 _PHYSICIANS = (DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR)
 
@@ -50,6 +52,7 @@ def check_up(visit: Visit) -> Response:
     }
     told |= _counts(visit) | {"codes": invitations.in_force(runtime(), visit.caller, visit.patient)}
     told |= {"apps": _apps(visit), "stale": at - _LATELY, "mail": choices.of_account(runtime(), visit.session.account)}
+    told |= {"emergency_page": visit.address(_SWITCHES) if f"portal.{_SWITCHES}" in current_app.view_functions else ""}
     return make_response(render_template("portal/sharing/check_up.html", visit=visit, **told))
 
 
