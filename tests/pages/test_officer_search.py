@@ -126,8 +126,10 @@ def test_a_party_is_suspended_from_its_case_and_let_in_again(office, dana):
     answer = dana.send("/suspensions/begin", subject=who, reason="a stolen card")
     assert answer.status_code == 303
     assert supervising.is_suspended(office.runtime, who)
-    page = dana.get("/suspensions").text
+    page = dana.get(f"/suspensions?begun={who}").text
     assert "a stolen card" in page
+    assert f"Declarations of {who} open no more spaces" in page
+    assert "of everybody" not in dana.get("/suspensions?begun=of+everybody").text
     assert dana.send("/suspensions/end", subject=who, reason="").status_code == 422
     assert dana.send("/suspensions/end", subject=who, reason="a new card").status_code == 303
     assert not supervising.is_suspended(office.runtime, who)

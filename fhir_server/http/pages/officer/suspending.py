@@ -45,7 +45,7 @@ def resume(visit: StaffVisit) -> Response:
         listing.resume(runtime(), visit.caller, subject, request.form.get("reason", ""))
     except Problem as problem:
         return _shown(visit, _problems(problem, subject))
-    return back_to(visit.address("suspensions", ended=subject))
+    return back_to(visit.address("suspensions", ended="1"))
 
 
 def _problems(problem: Problem, subject: str) -> dict[str, str]:
@@ -60,6 +60,8 @@ def _problems(problem: Problem, subject: str) -> dict[str, str]:
 
 def _shown(visit: StaffVisit, problems: dict[str, str]) -> Response:
     held = listing.suspensions(runtime(), visit.caller)
-    shown = {"held": held, "problems": problems, "sent": request.form, "asked": request.args}
+    begun = next((one.subject for one in held if one.subject == request.args.get("begun")), "")
+    done = {"begun": begun, "is_ended": "ended" in request.args}
+    shown = {"held": held, "problems": problems, "sent": request.form, **done}
     text = render_template("portal/officer/suspensions.html", visit=visit, **shown)
     return make_response(text, 422 if problems else 200)
