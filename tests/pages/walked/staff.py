@@ -32,3 +32,4 @@ def _case(page: Page, site: Site) -> None:
 
 
 STEPS = {"portal.review": ("dana", _review), "portal.case": ("dana", _case)}
+NOT_WALKED = {"portal.trail_file": "sends what the search found as a file"}
