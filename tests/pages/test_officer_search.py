@@ -162,7 +162,7 @@ def test_what_was_found_is_kept_as_a_table_and_as_json_without_a_document(office
     document = office.publish()
     office.get("martin", f"/DocumentReference/{document}")
     query = f"{DAYS}&patient={office.ids['camille']}"
-    answer = dana.get(f"/trail/csv?{query}")
+    answer = dana.get(f"/trail/file/csv?{query}")
     assert (answer.mimetype, answer.headers["Content-Disposition"]) == (
         "text/csv",
         'attachment; filename="audit-log.csv"',
@@ -171,15 +171,16 @@ def test_what_was_found_is_kept_as_a_table_and_as_json_without_a_document(office
     assert ("martin", "looked at the description of a document", "1") in {
         (row["who"], row["act"], row["documents"]) for row in rows
     }
-    told = dana.get(f"/trail/json?{query}").get_json()
+    told = dana.get(f"/trail/file/json?{query}").get_json()
     assert told["complete"] is True
     assert {line["who"] for line in told["lines"]} >= {"martin", "Dana"}
     assert document not in answer.text + str(told)
 
 
 def test_a_file_of_a_search_with_a_fault_leads_to_the_page_that_names_it(dana):
-    answer = dana.get("/trail/csv?from=2026-03-01")
+    answer = dana.get("/trail/file/csv?from=2026-03-01")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/account/officer/trail?from=2026-03-01")
+    assert dana.get(f"/trail/file/xml?{DAYS}").status_code == 404
 
 
 def test_a_file_that_is_cut_off_says_so_and_no_cell_is_a_formula(office, dana, monkeypatch):
@@ -188,6 +189,6 @@ def test_a_file_that_is_cut_off_says_so_and_no_cell_is_a_formula(office, dana, m
     monkeypatch.setattr(trail_file, "PAGE_LINES", 1)
     monkeypatch.setattr(trail_file, "MOST_PAGES", 2)
     query = f"{DAYS}&patient={office.ids['camille']}"
-    assert dana.get(f"/trail/json?{query}").get_json()["complete"] is False
-    assert "There are more entries" in dana.get(f"/trail/csv?{query}").text
+    assert dana.get(f"/trail/file/json?{query}").get_json()["complete"] is False
+    assert "There are more entries" in dana.get(f"/trail/file/csv?{query}").text
     assert [trail_file._cell(text) for text in ("=1+1", "@x", "martin")] == ["'=1+1", "'@x", "martin"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 import orjson
-from flask import Response, make_response, request
+from flask import Response, abort, make_response, request
 from flask_babel import gettext
 
 from fhir_server.domain.values import Json
@@ -30,9 +30,11 @@ _MARK = "\ufeff"
 """By this, spreadsheets read the file as UTF-8."""
 
 
-@page(Role.OFFICER, "/trail/<any(csv, json):form>", trail.SCOPES, trail.ASKS)
+@page(Role.OFFICER, "/trail/file/<form>", trail.SCOPES, trail.ASKS)
 def trail_file(visit: StaffVisit, form: str) -> Response:
     """Send what the search of the same address finds; a search with a fault leads to its page, which names it."""
+    if form not in _TYPES:
+        abort(404)
     sent = trail.sent_of(request.args)
     if trail.problems_of(sent):
         return back_to(visit.address("trail", **{name: value for name, value in sent.items() if value}))
