@@ -57,6 +57,18 @@ def test_the_patient_is_told_of_the_declaration(world, martin):
     assert "Martin" in told
 
 
+def test_the_journal_shows_what_a_professional_did_on_pages_without_being_asked(world, martin):
+    camille, document = camille_at_home(world), world.publish()
+    martin.send(martin.of_patient(), **DECLARED)
+    martin.get(martin.of_patient(f"/documents/{document}"))
+    camille.get("/documents")
+    journal = camille.get(f"//journal?person={camille.patient}").text
+    lines = re.findall(r'<li id="[^"]+".*?</li>', journal, re.DOTALL) or journal.split("<li")[1:]
+    assert sum("Martin" in line for line in lines) >= 3
+    assert "Ground" in journal
+    assert not any("Camille" in line and "looked" in line for line in lines)
+
+
 @pytest.mark.parametrize("sent", [{"agreed": ""}, {"how": "written"}])
 def test_a_declaration_that_is_not_whole_records_nothing_and_leads_to_its_fields(martin, sent):
     answer = martin.send(martin.of_patient(), **(DECLARED | sent))

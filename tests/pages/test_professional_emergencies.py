@@ -67,11 +67,11 @@ def test_the_opening_leaves_the_events_of_the_same_opening_by_an_app(world, mart
     assert "Martin" in told
 
 
-@pytest.mark.parametrize("name", ["reason", "words", "confirmed", "number"])
-def test_a_declaration_that_is_not_whole_opens_nothing_and_names_the_field(martin, name):
-    answer = martin.send(OPENING, **(REASON | {name: ""}))
-    assert answer.status_code == 422
-    assert f'href="#{name}"' in answer.text
+def test_a_declaration_that_is_not_whole_opens_nothing_and_names_the_field(martin):
+    for name in ("reason", "words", "confirmed", "number"):
+        answer = martin.send(OPENING, **(REASON | {name: ""}))
+        assert answer.status_code == 422
+        assert f'href="#{name}"' in answer.text
     assert within(martin, "/documents").status_code == 403
 
 

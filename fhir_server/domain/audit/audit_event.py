@@ -11,7 +11,7 @@ from functools import lru_cache
 import orjson
 
 from consent_rules.visibility import AccessFacts, micros
-from consent_rules.vocabulary import NO_SPACE, Mark, PatientId
+from consent_rules.vocabulary import NO_SPACE, Mark, PatientId, RequesterKind
 from fhir_server.domain.audit import narrative
 from fhir_server.domain.audit.audit_event_parts import (
     ACT_REASON,
@@ -54,9 +54,14 @@ EVENT_KIND = "urn:habilis:event-kind"
 ISSUANCE = "issue-token"
 """Operation that marks the event of an issued token: the event's other codes are those of a consent (IUA ITI-71)."""
 PAGES = ClientId("urn:habilis:pages")
-"""Client id of this server's own pages, which no app can have; events of these pages have the token `ON_PAGES`."""
+"""Client id of this server's own pages, which no app can have."""
 ON_PAGES = "by|pages"
-"""Token of events on these pages: the journal leaves them out before paging, unless the reader asks for them."""
+"""Token of what the patient's side does on these pages: the journal leaves it out, unless the reader asks for it.
+
+What professionals and officers do on pages does not have it: the journal always shows it.
+"""
+_ON_OWN_PAGES = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+_AT_PAGES = frozenset({ON_PAGES})
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
 
 _ITI = {
@@ -270,6 +275,7 @@ def _common_of(
         _entity_tokens(bool(patient), _objects(audited, outcome)),
         _agent_tokens(granted.client_id, caller.origin.address or "unknown", requester.organization),
         _person_tokens(requester.person, requester.profession or ""),
+        _AT_PAGES if granted.client_id == PAGES and requester.kind in _ON_OWN_PAGES else frozenset(),
     )
 
 
@@ -294,7 +300,7 @@ def _agent_tokens(client: ClientId, address: str, organization: str) -> frozense
     found |= tokens.token("agent.identifier", "", client) | tokens.reference_identifier("agent", "", client)
     if organization:
         found |= tokens.reference("agent", organization)
-    return found | {ON_PAGES} if client == PAGES else found
+    return found
 
 
 @lru_cache(maxsize=1024)

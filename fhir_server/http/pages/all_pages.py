@@ -21,7 +21,7 @@ from fhir_server.http.pages.patient import (
     people,
     withholding,
 )
-from fhir_server.http.pages.professional import emergencies, evidence, finding, reading
+from fhir_server.http.pages.professional import accesses, depositing, emergencies, evidence, finding, reading
 from fhir_server.http.pages.public import accessibility, home, keys, security, transparency, trying, who_reads
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sharing import check_up, codes
@@ -54,6 +54,8 @@ PAGE_MODULES = (
     finding,
     evidence,
     reading,
+    depositing,
+    accesses,
     emergencies,
     queue,
     review,

@@ -16,6 +16,9 @@ PAGES = (
     f"{_DESK}/code",
     f"{_DESK}/openings/emergency",
     _CARE,
+    f"{_CARE}/deposit",
+    f"{_CARE}/accesses",
+    f"{_CARE}/team",
     *(
         f"{room}{page}"
         for room in (_CARE, _EMERGENCY)
@@ -36,6 +39,8 @@ FORMS = (
     (f"{_DESK}/code", {"code": "AAAA-AAAA-AAAA"}),
     (_CARE, {"whom": "me", "how": "oral", "agreed": "yes"}),
     (f"{_DESK}/openings/emergency", _DECLARED),
+    (f"{_CARE}/deposit", {"key": "00000000-0000-4000-8000-00000000000a", "title": "x"}),
+    (f"{_CARE}/documents/{{%s}}/announce", {}),
     (f"{_EMERGENCY}/end", {}),
 )
 NO_SPACE: dict[str, str] = {}

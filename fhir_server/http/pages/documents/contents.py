@@ -35,6 +35,16 @@ def _is_of_browser(type_: str) -> bool:
     return type_ == "text/plain" or type_ in _BEGINNINGS
 
 
+def is_as_stated(type_: str, content: bytes) -> bool:
+    """Tell whether a content begins as its media type says; a text is UTF-8 and has no zero byte."""
+    if type_ != "text/plain":
+        return content.startswith(_BEGINNINGS.get(type_, b""))
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
 def answer(visit: Presence, id_: str, *, as_file: bool) -> Response:
     """Answer a content to be opened if that is safe, else as a file; the file in a CDA document where `part` is asked.
 

@@ -63,6 +63,16 @@ class DocumentInWords:
         """Tell whether the document is hidden from health professionals."""
         return bool(self.marks & Mark.MASQUE_PS)
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether the patient does not see the document because it waits to be announced."""
+        return bool(self.marks & Mark.INVISIBLE_PATIENT)
+
+    @property
+    def is_from_parents(self) -> bool:
+        """Tell whether the document is hidden from the legal representatives of a minor."""
+        return bool(self.marks & Mark.INVISIBLE_REPRESENTANTS_LEGAUX)
+
 
 def tell(document: Json, beside: Mapping[str, Json]) -> DocumentInWords:
     """Return a document in words. beside: resources that it refers to, by reference."""

@@ -4,7 +4,7 @@ Source: rules C1 to C7; docs/evidence.md (V1 to V5).
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha1
@@ -34,7 +34,7 @@ from fhir_server.registry import REGISTRY
 
 _EXPLAINING = AuditedInteraction(Interaction.OPERATION, "Patient", operation="explain")
 _NAMES = ("Organization", "Practitioner", "PractitionerRole")
-_READING = " ".join(f"patient/{name}.rs" for name in ("Patient", "Consent", *_NAMES))
+READING = " ".join(f"patient/{name}.rs" for name in ("Patient", "Consent", *_NAMES))
 _MOST = 50
 _IMAGES = frozenset({"application/pdf", "image/jpeg", "image/png"})
 _UNCONFIRMED = lazy_gettext("“The patient agreed”: confirm it, or do not declare it.")
@@ -43,21 +43,22 @@ _NO_WRITING = lazy_gettext("“Writing”: attach the signed page as a PDF or a 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceInWords:
-    """A choice in force that names somebody. until: None for no stated end."""
+    """A choice in force that names somebody. actor: the reference. until: None for no stated end."""
 
+    actor: str
     name: str
     kind: str
     since: datetime | None
     until: datetime | None
 
 
-@page(Role.PROFESSIONAL, "/patients/<uuid:patient>", _READING, _EXPLAINING)
+@page(Role.PROFESSIONAL, "/patients/<uuid:patient>", READING, _EXPLAINING)
 def care_overview(visit: DeskVisit) -> Response:
     """Say whether there is ground to look into the space, and what would be; with ground, who the patient is."""
     told = explain.explain(runtime(), visit.caller, visit.patient, "", current_language())
     if not told.permitted:
         return needed(visit)
-    shown = {"person": in_view.person(visit), "texts": told.texts, "choices": list(_choices(visit))}
+    shown = {"person": in_view.person(visit), "texts": told.texts, "choices": list(choices(visit))}
     shown["spans"] = _spans()
     return make_response(render_template("portal/professional/overview.html", visit=visit, **shown))
 
@@ -93,6 +94,16 @@ def needed(visit: DeskVisit, problems: Mapping[str, Any] | None = None) -> Respo
     return make_response(render_template("portal/professional/evidence.html", **shown), 422 if problems else 403)
 
 
+def with_ground(visit: DeskVisit, view: Callable[[DeskVisit], Response]) -> Response:
+    """Show a page, or what evidence is needed when the space is not open; in an emergency the refusal itself."""
+    try:
+        return view(visit)
+    except Problem as problem:
+        if problem.category is not Category.CONSENT_REQUIRED or visit.role is Role.EMERGENCY:
+            raise
+        return needed(visit)
+
+
 def _spans() -> dict[str, int]:
     """Return for how long a declared agreement counts: hours for one professional, days for a team (V4)."""
     profile, now = runtime().profile, runtime().now()
@@ -125,7 +136,7 @@ def _writing() -> Json | None:
     return {"contentType": sent.mimetype, "data": b64encode(content).decode(), "hash": digest}
 
 
-def _choices(visit: DeskVisit) -> Iterator[ChoiceInWords]:
+def choices(visit: DeskVisit) -> Iterator[ChoiceInWords]:
     """Yield the choices in force that the professional may read, each once for whom it names."""
     asked = [("patient", visit.patient), ("status", "active"), ("_count", str(_MOST)), ("_include", "Consent:actor")]
     found = find(visit.caller, "Consent", asked)
@@ -138,4 +149,4 @@ def _choices(visit: DeskVisit) -> Iterator[ChoiceInWords]:
             kind = code_systems()[f"{OWN}directive"].concepts[one.kind.value].display(current_language())
             since = one.recorded_at or one.start
             for actor in sorted(one.actors):
-                yield ChoiceInWords(name_of({"reference": actor}, found.beside), kind, since, one.end)
+                yield ChoiceInWords(actor, name_of({"reference": actor}, found.beside), kind, since, one.end)

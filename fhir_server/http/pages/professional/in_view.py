@@ -50,7 +50,12 @@ def name(visit: DeskVisit) -> str:
 
     Call it only after the caller was let in. Raises: as `person`.
     """
-    return page_state.kept(runtime(), Kept.PATIENT_IN_VIEW, " ".join(_place(visit))) or person(visit).name
+    return known(visit) or person(visit).name
+
+
+def known(visit: DeskVisit) -> str:
+    """Return the name of the patient in view as far as this session has read it, "" when it has not."""
+    return page_state.kept(runtime(), Kept.PATIENT_IN_VIEW, " ".join(_place(visit))) or ""
 
 
 def _place(visit: DeskVisit) -> tuple[str, str]:

@@ -4,7 +4,7 @@ Both show what the same searches and reads of an app of this professional show, 
 Source: docs/portal.md; IHE MHD ITI-67 and ITI-68.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import groupby
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,8 +13,7 @@ from flask import Response, make_response, render_template, request
 
 from fhir_server.application.reading import read
 from fhir_server.domain.audit.interactions import AuditedInteraction
-from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.values import Interaction
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.http.pages.documents import contents
 from fhir_server.http.pages.documents.contents import opens
 from fhir_server.http.pages.documents.filters import DocumentFilters, classes
@@ -43,7 +42,7 @@ _BESIDE = (("_include", "DocumentReference:author"), ("_include", "DocumentRefer
 @page(Role.PROFESSIONAL, f"{_CARE}/documents", READING, _SEARCH)
 def care_documents(visit: DeskVisit) -> Response:
     """List the documents that the ground shows."""
-    return _with_ground(visit, _listed)
+    return evidence.with_ground(visit, _listed)
 
 
 @page(Role.PROFESSIONAL, f"{_CARE}/documents/<uuid:id_>", READING, _READ)
@@ -67,7 +66,7 @@ def care_file(visit: DeskVisit, id_: UUID) -> Response:
 @page(Role.EMERGENCY, "/documents", READING, _SEARCH)
 def emergency_documents(visit: DeskVisit) -> Response:
     """List the documents that the emergency permits."""
-    return _with_ground(visit, _listed)
+    return evidence.with_ground(visit, _listed)
 
 
 @page(Role.EMERGENCY, "/documents/<uuid:id_>", READING, _READ)
@@ -86,16 +85,6 @@ def emergency_content(visit: DeskVisit, id_: UUID) -> Response:
 def emergency_file(visit: DeskVisit, id_: UUID) -> Response:
     """Answer a content in an emergency, as a file to keep."""
     return contents.answer(visit, str(id_), as_file=True)
-
-
-def _with_ground(visit: DeskVisit, view: Callable[[DeskVisit], Response]) -> Response:
-    """Show a page, or what evidence is needed when the space is not open; in an emergency the refusal itself."""
-    try:
-        return view(visit)
-    except Problem as problem:
-        if problem.category is not Category.CONSENT_REQUIRED or visit.role is Role.EMERGENCY:
-            raise
-        return evidence.needed(visit)
 
 
 def _listed(visit: DeskVisit) -> Response:
@@ -137,4 +126,11 @@ def _one(visit: DeskVisit, id_: UUID) -> Response:
         found = find(visit.caller, "Organization", [("_id", keeper.partition("/")[2])]).resources
         beside = {f"Organization/{one['id']}": one for one in found}
     shown = {"document": tell(resource, beside), "opens": opens, "name": in_view.name(visit)}
+    shown["own"] = visit.caller.requester.identities & _depositors(resource)
     return make_response(render_template("portal/professional/document.html", visit=visit, **shown))
+
+
+def _depositors(document: Json) -> frozenset[str]:
+    """Return who may have filed a document, as far as it says: its authors and its keeper."""
+    named = (*document.get("author", ()), document.get("custodian", {}))
+    return frozenset(str(one.get("reference", "")) for one in named)
