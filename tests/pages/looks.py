@@ -36,6 +36,7 @@ LISTEN = """() => {
   return [stops.length, 3 * stops.filter((one) => one.type === "date").length + scrolled];
 }"""
 """Counts the controls, and where else the Tab key may stop: the parts of a date, and what scrolls."""
+NARROW = {"width": 320, "height": 640}
 MOST_STOPS = 60
 """A page with more controls is walked so far: the rest are rows of one table."""
 
@@ -79,12 +80,19 @@ def keyboard(page: Page) -> Iterator[str]:
     yield from (f"the focus is not seen: {what}" for what, seen in reached if not seen)
 
 
+def narrow(page: Page) -> Iterator[str]:
+    """Yield a fault when a page scrolls sideways where 1280 px are enlarged to 400 % (WCAG 2.2, 1.4.10)."""
+    page.set_viewport_size(NARROW)
+    if not measured(page, FITS):
+        yield "scrolls sideways at 320 px"
+
+
 def on(size: dict[str, int]) -> Callable[[Page], Iterator[str]]:
     """Return the check at one size."""
     return lambda page: looks(page, size)
 
 
-CHECKS: tuple[Callable[[Page], Iterator[str]], ...] = (structure, on(DESK), keyboard, on(PHONE))
+CHECKS: tuple[Callable[[Page], Iterator[str]], ...] = (structure, on(DESK), keyboard, on(PHONE), narrow)
 
 
 def faults(page: Page) -> Iterator[str]:

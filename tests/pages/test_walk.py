@@ -113,3 +113,8 @@ def test_a_fault_that_is_planted_is_found(page, sheet, content, told):
 def test_a_page_that_is_too_large_is_found():
     assert list(too_large(b"a" * 1_000_000)) == []
     assert list(too_large(randbytes(31_000)))
+
+
+def test_a_page_begins_with_its_document_type(web):
+    for path in ("/", "/login", "/nothing"):
+        assert web.get(path).text.lower().startswith("<!doctype html>")

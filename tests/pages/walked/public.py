@@ -12,12 +12,18 @@ PAGES = {
         "/transparency",
         "/matrix",
         "/matrix?profession=70",
+        "/accessibility",
+        "/developer",
+        "/keys",
+        "/security",
+        "/who-reads",
         "/nothing",
     ]
 }
 NOT_WALKED = {
     "Matrix.cells": "JSON or CSV for programs",
     "Matrix.changes": "JSON for programs",
+    "pages.security_txt": "text for programs (RFC 9116)",
     "pages._icon": "a picture",
     "pages.static": "the sheet, the pictures and the script of passkeys",
 }
