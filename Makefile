@@ -42,7 +42,8 @@ endif
 # Tests sync what they write: where memory has room for it, their data stay there. A file of tests is run by one process.
 # A test that waits for ever fails after ten minutes with the stacks of its threads; a new process runs what is left.
 MEMORY := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && echo /dev/shm)
-PYTEST := TMPDIR=$${TMPDIR:-$(MEMORY)} $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+# tests/conftest.py says which files come first: those that wait for other programs.
+PYTEST := TMPDIR=$${TMPDIR:-$(MEMORY)} $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 	--timeout 600 --timeout-method thread
 
 run: $(VENV)/.installed ## start the seeded demonstration on http://127.0.0.1:8080

@@ -41,6 +41,20 @@ class FixedClock:
         self.at += timedelta(**amount)
 
 
+SLOW_FIRST = ("maven", "live", "npm", "browser", "mongo")
+"""Marks of tests that wait for other programs, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files whose tests wait for other programs first: a run ends with short ones in every process."""
+    ranks: dict[str, int] = {}
+    for item in items:
+        rank = next((place for place, mark in enumerate(SLOW_FIRST) if item.get_closest_marker(mark)), len(SLOW_FIRST))
+        ranks[item.location[0]] = min(rank, ranks.get(item.location[0], rank))
+    items.sort(key=lambda item: ranks[item.location[0]])
+
+
 @pytest.fixture
 def clock() -> FixedClock:
     return FixedClock()
@@ -61,7 +75,7 @@ def runtime(settings: Settings, clock: FixedClock) -> Iterator[Runtime]:
 
 @pytest.fixture
 def web(settings: Settings, runtime: Runtime) -> FlaskClient:
-    return create_app(settings, runtime).test_client()
+    return client_of(settings, runtime)
 
 
 @dataclass(frozen=True)
@@ -77,13 +91,29 @@ class Loaded:
         return self.web.get(f"/fhir/{path}", headers=sent | {"Authorization": f"Bearer {self.people.tokens[who]}"})
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
-    folder = tmp_path_factory.mktemp("demo")
-    settings = Settings(
+@pytest.fixture(scope="session")
+def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a loaded demonstration, to be copied: loading takes as long as a hundred requests."""
+    folder = tmp_path_factory.mktemp("loaded")
+    settings = demonstration_in(folder)
+    opening.create_keys(settings.key_file)
+    served = build_runtime(settings)
+    load_demonstration(served, folder)
+    served.ports.store.close()
+    return folder
+
+
+def demonstration_in(folder: Path) -> Settings:
+    """Return the settings of a server of the demonstration in a folder."""
+    return Settings(
         "http://localhost:8080", folder, folder / "keys.json", demo=True, log_level="ERROR", request_rates=False
     )
-    opening.create_keys(settings.key_file)
+
+
+@pytest.fixture(scope="module")
+def demo(loaded_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    folder = Path(shutil.copytree(loaded_once, tmp_path_factory.mktemp("demo") / "data"))
+    settings = demonstration_in(folder)
     served = build_runtime(settings)
     people = load_demonstration(served, folder)
     yield Loaded(create_app(settings, served).test_client(), served, people)

@@ -58,6 +58,7 @@ def client_of(settings: Settings, runtime: Runtime) -> FlaskClient:
     if not _APPS:
         _APPS.append(create_app(settings, runtime))
     _APPS[0].extensions["habilis.runtime"] = runtime
+    _APPS[0].config["DATA_DIR"] = str(settings.data_dir)
     return _APPS[0].test_client()
 
 

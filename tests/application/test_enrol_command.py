@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -10,42 +9,22 @@ import pytest
 
 from fhir_server.application.identity import clients
 from fhir_server.application.identity.clients import Client, ClientKind
-from fhir_server.cli import main
 from seed.many_patients import person
+from tests.commands import beside, runner
+from tests.insured import COMMAND, HEAD, line
 from tests.live import until
 from tests.world import World
 
-COMMAND = (sys.executable, "-c", "import sys; from fhir_server.cli import main; sys.exit(main())", "enrol")
-HEAD = "number;family;given;birth_date;sex;system\n"
 KILLS = int(os.environ.get("HABILIS_TEST_ENROLMENT_KILLS", "3"))
-
-
-def line(number: int, **changed: str) -> str:
-    one = person(number)
-    values = {"number": one.ins_value, "family": one.family, "given": one.given, "birth": one.birth, "sex": one.gender}
-    return ";".join((values | changed).values()) + ";1.2.250.1.213.1.4.10\n"
 
 
 @pytest.fixture
 def told(world: World, settings, monkeypatch, capsys):
     """Run the command beside the world; return its status and what it printed."""
     clients.register(world.runtime, Client("keeper", "Keeper", ClientKind.BACKEND, scopes="system/*.cruds"))
-    for name, value in {
-        "HABILIS_DATA_DIR": settings.data_dir,
-        "HABILIS_KEY_FILE": settings.key_file,
-        "HABILIS_BASE_URL": settings.base_url,
-        "HABILIS_ACCEPT_INFERRED_MATRIX": "yes",
-        "HABILIS_LOG_LEVEL": "ERROR",
-    }.items():
-        monkeypatch.setenv(name, str(value))
-
-    def ran(*words: str) -> tuple[int, str]:
-        status = main(["enrol", *words, "--by", "Ada"])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return status, printed.out + printed.err
-
-    return ran
+    beside(settings, monkeypatch)
+    run = runner(capsys)
+    return lambda *words: run("enrol", *words, "--by", "Ada")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from fhir_server.cli import main
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Change
+from tests.commands import beside, runner
 from tests.factories import all_of, settings_in
 from tests.live import until
 
@@ -27,14 +28,7 @@ def _fail(_runtime, _message):
 def service(tmp_path, monkeypatch):
     """A store with a dead letter, a waiting message, and its settings in the environment."""
     settings = settings_in(tmp_path)
-    told = {
-        "HABILIS_BASE_URL": settings.base_url,
-        "HABILIS_DATA_DIR": str(settings.data_dir),
-        "HABILIS_KEY_FILE": str(settings.key_file),
-        "HABILIS_ACCEPT_INFERRED_MATRIX": "yes",
-    }
-    for name, value in told.items():
-        monkeypatch.setenv(name, value)
+    beside(settings, monkeypatch)
     assert main(["keys", "create"]) == 0
     runtime = build_runtime(settings)
     now = runtime.now()
@@ -46,10 +40,7 @@ def service(tmp_path, monkeypatch):
 
 
 def told_by(capsys, *words):
-    capsys.readouterr()
-    status = main(["outbox", *words])
-    said = capsys.readouterr()
-    return status, said.out + said.err
+    return runner(capsys)("outbox", *words)
 
 
 def position(runtime):

@@ -17,7 +17,7 @@ from fhir_server.application.identity import clients
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.settings.server import Settings
 from seed.many_patients import person
-from tests.application.test_enrol_command import COMMAND, HEAD, line
+from tests.insured import COMMAND, HEAD, line
 
 _MOST_DISTINCT = 2_400_000
 _MEGABYTE = 1024

@@ -3,10 +3,13 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from fhir_server.app import create_app
+from fhir_server.adapters import opening
+from fhir_server.app import build_runtime, create_app
 from fhir_server.application.spaces import break_glass_reviews, lifecycle
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.notices import Named, Notice, communication_of
@@ -14,15 +17,31 @@ from fhir_server.http.pages.language import local
 from fhir_server.http.pages.patient.notice_texts import tell
 from seed import enrolment
 from seed.loading import load_demonstration
-from tests.conftest import START, Loaded
+from tests.conftest import START, FixedClock, Loaded
+from tests.factories import settings_in
 from tests.pages.steps import open_in_an_emergency
 
 
+@pytest.fixture(scope="module")
+def loaded_at_start(tmp_path_factory):
+    """The folder of a demonstration that was loaded when the clock of the tests starts."""
+    folder = tmp_path_factory.mktemp("notices")
+    settings = settings_in(folder)
+    opening.create_keys(settings.key_file)
+    served = build_runtime(settings)
+    load_demonstration(replace(served, ports=replace(served.ports, clock=FixedClock())), settings.data_dir)
+    served.ports.store.close()
+    return folder
+
+
 @pytest.fixture
-def server(settings, runtime):
-    settings = replace(settings, demo=True)
+def server(loaded_at_start, tmp_path, clock):
+    settings = replace(settings_in(Path(copytree(loaded_at_start, tmp_path / "copy"))), demo=True)
+    served = build_runtime(settings)
+    runtime = replace(served, ports=replace(served.ports, clock=clock))
     people = load_demonstration(runtime, settings.data_dir)
-    return Loaded(create_app(settings, runtime).test_client(), runtime, people)
+    yield Loaded(create_app(settings, runtime).test_client(), runtime, people)
+    served.ports.store.close()
 
 
 def page(server, person="camille", language="en"):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from fhir_server.app import create_app
 from tests.scenarios.playing import Play, play, plays
 from tests.scenarios.rules_world import RulesWorld
 from tests.scenarios.server_worlds import HttpWorld, UseCaseWorld
 from tests.seed.conftest import settings_in
+from tests.world import client_of
 
 STORIES = tuple(plays())
 EACH = pytest.mark.parametrize("story", STORIES, ids=[story.name for story in STORIES])
@@ -31,7 +31,7 @@ def test_by_the_use_cases_on_mongodb(story: Play, on_mongo):
 @EACH
 def test_over_http(story: Play, on_sqlite, copied):
     demo, served = on_sqlite(story.profile)
-    world = HttpWorld(demo, served, create_app(settings_in(copied), served).test_client())
+    world = HttpWorld(demo, served, client_of(settings_in(copied), served))
     assert play(story, world) == len(story.steps)
 
 
