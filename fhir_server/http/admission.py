@@ -41,7 +41,7 @@ _HEALTH, _ASSETS = "/status", "/assets/"
 _HEALTH_PLACES = _ASSETS_PLACES = 2
 _HASTE_SECONDS, _USUAL_SECONDS = 0.0005, sys.getswitchinterval()
 _DIGITS = 20
-PARTS = 4
+PARTS = 8
 _RECENT_SECONDS = 0.1
 """For so long after a request has come, the process counts as asked by others."""
 _LONGEST_SECONDS = 0.05
