@@ -27,6 +27,8 @@ NOTHING_OF_PATIENTS = frozenset({
     ("GET", "/"), ("GET", "/api"), ("GET", "/api/openapi.json"), ("GET", "/favicon.ico"), ("GET", "/brands.json"),
     ("GET", "/assets/<path:filename>"), ("GET", "/static/<path:filename>"),
     ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/status"), ("GET", "/transparency"),
+    ("GET", "/who-reads"), ("GET", "/keys"), ("GET", "/security"), ("GET", "/accessibility"),
+    ("GET", "/developer"), ("POST", "/developer/apps"),
 })  # fmt: skip
 """What is the same for everybody, whatever the patients' spaces hold."""
 

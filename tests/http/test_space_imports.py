@@ -9,6 +9,7 @@ import pytest
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
+from fhir_server.http.fhir.operations import space_copies
 from tests.conftest import FixedClock
 from tests.factories import settings_in
 from tests.http.spaces import UNKNOWN, parent
@@ -227,3 +228,13 @@ def test_the_manifest_cannot_open_what_the_patient_never_chose(servers):
     assert here.send("declaring", "POST", "/Consent", here.consent("rpps-nour")).status_code in (201, 403)
     manifest = json.loads(files(here.get("camille", path(here)))["manifest.json"])
     assert len(manifest["choices"]) == 2
+
+
+def test_an_import_ends_with_the_token_and_what_was_recorded_stays(servers, monkeypatch):
+    here, there = servers
+    archive, held = copied(here), iter([True, True])
+    monkeypatch.setattr(space_copies, "is_in_force", lambda *_: next(held, False))
+    assert bring(there, archive).status_code == 401
+    assert len(documents(there)) == 2
+    monkeypatch.undo()
+    assert len(told(bring(there, archive))["known"]) == 2

@@ -63,12 +63,16 @@ class Report:
 
 
 @command(EventKind.SPACE_BROUGHT)
-def bring(runtime: Runtime, caller: Caller, patient: PatientId, data: bytes) -> Report:
+def bring(
+    runtime: Runtime, caller: Caller, patient: PatientId, data: bytes, before_each: Callable[[], None] = lambda: None
+) -> Report:
     """Check an archive, and record its documents and choices in the space of the same person on this server.
 
-    data: the archive. Raises: Problem(INVALID) with every file that is missing, was added or changed, TOO_COSTLY,
-    BUSINESS_RULE for the archive of another person, NOT_FOUND for a space that the caller may not enter, FORBIDDEN for
-    whoever is neither the patient nor a representative. Nothing is stored then.
+    data: the archive. before_each: called before each resource; it waits until the caller may do one more request, or
+    raises what ends the import, and what was recorded by then stays.
+    Raises: Problem(INVALID) with every file that is missing, was added or changed, TOO_COSTLY, BUSINESS_RULE for the
+    archive of another person, NOT_FOUND for a space that the caller may not enter, FORBIDDEN for whoever is neither
+    the patient nor a representative. Nothing is stored then.
     """
     audited = interaction_of(EventKind.SPACE_BROUGHT, target=f"{PATIENT}/{patient}")
     try:
@@ -83,7 +87,7 @@ def bring(runtime: Runtime, caller: Caller, patient: PatientId, data: bytes) -> 
         audit_log.record_refusal(runtime, caller, audited, problem)
         raise
     carry_out(runtime, caller, audited, partial(_enter, patient=patient, archive=archive))
-    import_ = _Import(runtime, caller, patient, archive)
+    import_ = _Import(runtime, caller, patient, archive, before_each)
     import_.documents()
     import_.choices()
     return import_.report
@@ -115,6 +119,7 @@ class _Import:
     caller: Caller
     patient: PatientId
     archive: Archive
+    before_each: Callable[[], None]
     report: Report = field(default_factory=Report)
     here: dict[str, str] = field(default_factory=dict)
 
@@ -138,6 +143,7 @@ class _Import:
                 self._record(resource, self._choose)
 
     def _record(self, resource: Json, act: Callable[[Json], Written]) -> None:
+        self.before_each()
         name = f"{resource['resourceType']}/{resource.get('id', '')}"
         try:
             written = act(resource)

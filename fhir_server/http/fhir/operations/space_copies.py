@@ -15,6 +15,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.space_archive.writing import MEDIA_TYPE
 from fhir_server.domain.values import Json
+from fhir_server.http import request_rates
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.exports import space_archive
 from fhir_server.http.fhir.operations.model import Arguments, Operation, outputs, parameters, part
@@ -33,7 +34,14 @@ def _export(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Re
 def _import(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
     if request.mimetype != MEDIA_TYPE:
         raise Problem.of(Category.UNSUPPORTED_MEDIA, f"an archive is sent as `{MEDIA_TYPE}`")
-    report = importing.bring(runtime, caller, PatientId(id_), request.get_data(cache=False))
+    meter, authorization = request_rates.meter_of(caller, runtime.profile.ceilings), header("Authorization")
+
+    def before_each() -> None:
+        meter.wait()
+        if not is_in_force(runtime, authorization):
+            raise Problem.of(Category.UNAUTHENTICATED, "the token has ended", code="invalid_token")
+
+    report = importing.bring(runtime, caller, PatientId(id_), request.get_data(cache=False), before_each)
     return negotiation.fhir_response(_told(report))
 
 
