@@ -260,7 +260,7 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.RELATED, Action.READ_TRACES): _REPRESENTATIVE_ROW,
     (RequesterKind.RELATED, Action.DIRECT): _REPRESENTATIVE_DIRECTS,
     (RequesterKind.RELATED, Action.IDENTIFY): _RELATED_ROW,
-    (RequesterKind.RELATED, Action.READ_NOTICES): _REPRESENTATIVE_DIRECTS,
+    (RequesterKind.RELATED, Action.READ_NOTICES): Row((denials.not_erased,), lambda _context: _RELATED),
     (RequesterKind.PROFESSIONAL, Action.CONSULT): Row(
         (*_PROFESSIONAL, denials.open_space, denials.not_blocked), _care_grounds
     ),

@@ -63,9 +63,9 @@ def traces(context: DecisionContext, basis: Basis) -> Clauses:
 def notices(context: DecisionContext, basis: Basis) -> Clauses:
     """Return which notices a ground shows (G3, B10).
 
-    The declared physician sees their own notices. The patient and representatives see all notices, but a notice about a
-    document only if they see that document (E9). A notice that a result waits is shown while the
-    result is there, to readers from whom nothing but the seal keeps it (E10, B10).
+    The declared physician and a carer see the notices addressed to them. The patient and representatives see all
+    notices, but a notice about a document only if they see that document (E9). A notice that a result waits is shown
+    while the result is there, to readers from whom nothing but the seal keeps it (E10, B10).
     """
     if basis is Basis.PATIENT:
         return _notices_of_side(context, Mark.NONE)

@@ -168,10 +168,10 @@ def test_a_guardian_of_two_chooses_the_space_and_sees_its_name(world):
 
 
 def test_nothing_but_page_and_form_adds_a_page_of_a_role(world):
-    """The start page alone belongs to no role: it reads nothing of a space."""
+    """The start page and the code of an invitation alone belong to no role: they read nothing of a space."""
     rules = [rule for rule in world.web.application.url_map.iter_rules() if rule.endpoint.startswith("portal.")]
     views = world.web.application.view_functions
     loose = [rule.rule for rule in rules if not hasattr(views[rule.endpoint], "__wrapped__")]
-    assert loose == ["/account/start"]
+    assert set(loose) == {"/account/start", "/account/invitation"}
     prefixes = tuple(PREFIXES.values())
     assert all(rule.rule.startswith(prefixes) for rule in rules if rule.rule not in loose)

@@ -317,7 +317,7 @@ class TestSoftware:
 
 
 class TestNotices:
-    """Notices are for the holder's side, and for the declared physician those addressed to that physician (G3, H1)."""
+    """The holder's side reads notices; a declared physician or a carer reads those addressed to them (G3, H1, B13)."""
 
     @pytest.mark.parametrize("status", SpaceStatus)
     def test_the_holder_reads_them_until_the_space_is_erased(self, status):
@@ -351,8 +351,15 @@ class TestNotices:
         record = space(directive(DirectiveKind.DECLARED_PHYSICIAN, MARTIN.person), block(MARTIN.person))
         assert reason(ask(MARTIN, record, Action.READ_NOTICES)) == "blocked"
 
+    def test_a_carer_reads_the_own_ones_until_the_end(self):
+        answer = ask(PARENT, space(CARES), Action.READ_NOTICES)
+        assert entered(answer).basis == "carer"
+        assert sees(answer, document("carer-ends", owner_person=PARENT.person), View.NOTICES)
+        assert not sees(answer, document("carer-ends"), View.NOTICES)
+        assert reason(ask(PARENT, space(replace(CARES, end=NOW)), Action.READ_NOTICES)) == "no-authority"
+
     def test_nobody_else_reads_any(self):
-        record = space(agreement(PAUL.person), directive(DirectiveKind.CARER, PARENT.person, end=NOW + DAY), born=CHILD)
+        record = space(agreement(PAUL.person), born=CHILD)
         assert reason(ask(PAUL, record, Action.READ_NOTICES)) == "no-consent"
         assert reason(ask(PARENT, record, Action.READ_NOTICES)) == "no-authority"
         assert reason(ask(SOFTWARE, record, Action.READ_NOTICES)) == "not-entitled"

@@ -24,7 +24,7 @@ from fhir_server.application.core.system_views import ReadingReason, of_kinds
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out, is_registry_operator
 from fhir_server.application.documents import replacement_chain
 from fhir_server.application.reading.read import not_found
-from fhir_server.application.spaces import consent_repairs, default_consents
+from fhir_server.application.spaces import consent_repairs, default_consents, terms
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
@@ -117,6 +117,8 @@ def plan_choice(work: UnitOfWork, choice: Choice, place: Place) -> Written:
     if place.before is None and said and said[0].kind is DirectiveKind.AGREEMENT and not said[0].by_patient:
         confidential = HIDDEN_FROM_GUARDIANS in work.writes["Consent", place.id].after.facts.access.marks
         notices_owed.of_declaration(work, said[0], confidential=confidential)
+    for carer in (one for one in said if one.kind is DirectiveKind.CARER and speaks(consent)):
+        terms.begin_of_care(work, carer)
     work.trace(AuditedInteraction(place.interaction, "Consent", kind=kind), (f"Consent/{place.id}",))
     return replace(written, notes=(_shortened(said[0], place.root),)) if shortened else written
 

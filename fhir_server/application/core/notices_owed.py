@@ -172,6 +172,14 @@ def of_unexplained(work: UnitOfWork, record: RecordState, who: Named, at: dateti
     return _put(work, replace(notice, opened_at=at))
 
 
+def of_carer(work: UnitOfWork, record: RecordState, carer: Directive) -> None:
+    """Plan the notices that a carer's access ends soon: to the patient's side, and to the carer (B13)."""
+    told = Notice(NoticeKind.CARER_ENDS, record.patient, work.at, holders(record, confidential=False))
+    _put(work, replace(told, about=(f"Consent/{carer.id}",)))
+    for person in sorted(carer.actors):
+        _put(work, replace(told, recipients=(person,)), person)
+
+
 def _declared(record: RecordState, work: UnitOfWork, mode: Purpose) -> list[str]:
     """Return the physicians whose declaration covers treatment or this mode, without the person who acts."""
     named = frozenset().union(

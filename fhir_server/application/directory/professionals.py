@@ -224,7 +224,7 @@ def _search(snapshot: Snapshot, type_: str, wanted: frozenset[str]) -> list[Json
 
 
 def name_of(resource: Json) -> str:
-    """Return the name of a Practitioner or an Organization as one text, "" when it has none."""
+    """Return the name of a Practitioner, a Patient or an Organization as one text, "" when it has none."""
     if isinstance(resource.get("name"), str):
         return str(resource["name"])
     name: Json = next(iter(resource.get("name", ())), {})

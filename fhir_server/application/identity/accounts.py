@@ -169,11 +169,11 @@ def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
     return None if account is None or account.disabled else account
 
 
+@query
 def find_by_person(runtime: Runtime, person: str) -> tuple[Account, ...]:
     """Return the accounts in use that may act as a person, in the order of their logins. person: as in `persons`.
 
-    The store holds the logins of each person. Each account that is found is read too, so that an account that may no
-    longer act as the person does not count.
+    The store holds the logins of each person. An account that may no longer act as the person does not count.
     """
     vault, now = runtime.ports.vault, runtime.ports.clock.now()
     if vault.get(_PERSONS_KEPT, "", now) is None:

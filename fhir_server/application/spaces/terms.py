@@ -3,22 +3,23 @@
 The commit that starts a term puts a message for its end. Every decision compares the time itself and needs no message;
 the worker only tells. A term that was changed or cancelled meanwhile is not told: the handler looks at the state first.
 Terms that an earlier version began have no message: the first worker on a store looks for them once, in batches.
-Source: rules A3, A7, A8, A9 and A11 (the life of a space), E11 (a sealed document becomes visible), G8 (reviews).
+Source: rules A3, A7, A8, A9 and A11 (the life of a space), B13 (carers), E11 (a sealed document becomes visible), G8
+(reviews).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import orjson
 
 from consent_rules.consents import reviewing, visibility_marks
 from consent_rules.lifecycle import erased_at, status_at
-from consent_rules.model import RecordState
+from consent_rules.model import Directive, RecordState
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.visibility import micros
-from consent_rules.vocabulary import NO_SPACE, PatientId, ReviewState, SpaceStatus
+from consent_rules.vocabulary import NO_SPACE, DirectiveKind, PatientId, ReviewState, SpaceStatus
 from fhir_server.application.core import audit_log, notices_owed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -50,6 +51,7 @@ class Term(StrEnum):
     SEAL = "seal"
     REVIEW = "review"
     CASE = "case"
+    CARER = "carer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ _ENDS = {
     Term.CLOSING: _End(SpaceStatus.CLOSED, EventKind.SPACE_CLOSED),
     Term.ERASURE: _End(SpaceStatus.ERASED, EventKind.ERASURE_DUE),  # nobody can read a notice any more
 }
+_BEFORE_THE_END = timedelta(days=2)
 _EARLIER = "earlier"
 """Stands where a message names its term: this message looks for terms that have no message."""
 _SOUGHT = Secret("migration", "terms-without-message", b"")
@@ -93,6 +96,13 @@ def begin_of_seal(work: UnitOfWork, patient: PatientId, document: str, sealed_un
 def begin_of_review(work: UnitOfWork, file: ReviewFile) -> None:
     """Plan the message for the day by which an emergency access is to be reviewed."""
     _send(work, file.patient, {"term": Term.REVIEW, "opening": file.opening}, file.due)
+
+
+def begin_of_care(work: UnitOfWork, carer: Directive) -> None:
+    """Plan the message two days before the access of a carer ends; none for a shorter time, told when it began."""
+    if carer.end and carer.end - _BEFORE_THE_END > work.at:
+        body = {"term": Term.CARER, "consent": carer.id, "until": carer.end.isoformat()}
+        _send(work, work.entered.patient, body, carer.end - _BEFORE_THE_END)
 
 
 def fall_due(runtime: Runtime, message: Pending) -> Change:
@@ -226,6 +236,18 @@ def _of_review(work: UnitOfWork, record: RecordState, body: Json) -> bool:
     return True
 
 
+def _of_carer(work: UnitOfWork, record: RecordState, body: Json) -> bool:
+    """Tell that a carer's access ends in two days, unless it was ended or has another end now."""
+    held = next((d for d in record.directives if d.id == body["consent"] and d.kind is DirectiveKind.CARER), None)
+    if held is None or held.end is None or held.end.isoformat() != body["until"]:
+        return False
+    if work.at < held.end - _BEFORE_THE_END:
+        raise Later(held.end - _BEFORE_THE_END)
+    _tell(work, record.patient, EventKind.CARER_ENDS, f"Consent/{held.id}")
+    notices_owed.of_carer(work, record, held)
+    return True
+
+
 def _of_case(work: UnitOfWork, patient: PatientId, body: Json) -> Change:
     """Record that a case was not decided in time. patient: in whose space, NO_SPACE for a case about no patient."""
     stored = _read(work, patient, CASE, str(body["case"]))
@@ -245,7 +267,7 @@ def _of_case(work: UnitOfWork, patient: PatientId, body: Json) -> Change:
     return work.planned()
 
 
-_TELLERS = {Term.SEAL: _of_seal, Term.REVIEW: _of_review}
+_TELLERS = {Term.SEAL: _of_seal, Term.REVIEW: _of_review, Term.CARER: _of_carer}
 
 
 def _tell(work: UnitOfWork, patient: PatientId, kind: EventKind, touched: str, *, confidential: bool = False) -> None:

@@ -6,6 +6,8 @@ Source: ANS, référentiel national d'identitovigilance (strict traits: number, 
 https://hl7.org/fhir/R4/resource.html#tag-subsetted.
 """
 
+from datetime import date
+
 import orjson
 
 from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
@@ -55,3 +57,13 @@ def _names_of(criterion: Criterion) -> frozenset[str]:
         return frozenset({criterion.param})
     marks = frozenset({"marks"}) if criterion.marks else frozenset[str]()
     return marks | frozenset(token.partition("|")[0] for token in criterion.tokens)
+
+
+def birthday(born: date | None, age: int) -> date | None:
+    """Return the day on which somebody reaches an age; a birthday on 29 February counts on 1 March in other years."""
+    if born is None:
+        return None
+    try:
+        return born.replace(year=born.year + age)
+    except ValueError:
+        return date(born.year + age, 3, 1)

@@ -13,12 +13,8 @@ from fhir_server.domain.events.rules import Choice, EventRow, NoticeKind, Notice
 from fhir_server.domain.values import Interaction
 
 _READ, _CREATE, _UPDATE = Interaction.READ, Interaction.CREATE, Interaction.UPDATE
-_PATCH, _DELETE, _TRANSACTION, _CALL = (
-    Interaction.PATCH,
-    Interaction.DELETE,
-    Interaction.TRANSACTION,
-    Interaction.OPERATION,
-)
+_PATCH, _DELETE = Interaction.PATCH, Interaction.DELETE
+_TRANSACTION, _CALL = Interaction.TRANSACTION, Interaction.OPERATION
 _CALLED = (_CALL,)
 _SAYS, _REVISES = (_CREATE, _UPDATE, _PATCH), (_UPDATE, _PATCH)
 _DOCUMENT, _CONSENT, _PATIENT, _TASK = "DocumentReference", "Consent", "Patient", "Task"
@@ -156,8 +152,7 @@ class EventKind(Code):
         "changed a choice about access", "change a choice about access")
     CHOICE_REVOKED = ("choice-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "ended a choice about access", "end a choice about access")
-    CONSENT_GIVEN = ("consent-given",
-        EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _told(NoticeKind.DECLARED)),
+    CONSENT_GIVEN = ("consent-given", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _told(NoticeKind.DECLARED)),
         "recorded an agreement to an access", "record an agreement to an access")
     CONSENT_REVOKED = ("consent-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "ended an agreement to an access", "end an agreement to an access")
@@ -205,6 +200,12 @@ class EventKind(Code):
         "named a carer", "name a carer")
     CARER_REMOVED = ("carer-removed", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "ended the access of a carer", "end the access of a carer")
+    CARER_ENDS = ("carer-ends", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CARER_ENDS), "carer-ends"),
+        "noted that the access of a carer ends soon", "note that the access of a carer ends soon")
+    RELATIVE_INVITED = ("relative-invited", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "invite-relative"),
+        "invited a relative to act for the patient", "invite a relative to act for the patient")
+    RELATIVE_JOINED = ("relative-joined", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "accept-invitation"),
+        "accepted an invitation to act for the patient", "accept an invitation to act for the patient")
     SWITCH_SET = ("switch-set", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "changed a setting of the space", "change a setting of the space")
     CHOICES_REPAIRED = ("choices-repaired",
@@ -277,8 +278,7 @@ class EventKind(Code):
         "looked at the review of an emergency access", "look at the review of an emergency access")
     CONTESTED = ("contested", EventRow(_CALLED, None, _ALWAYS, _DOCUMENTS, _UNTOLD, "contest"),
         "contested what a professional did or declared", "contest what a professional did or declared")
-    CONTEST_WITHDRAWN = ("contest-withdrawn",
-        EventRow(_CALLED, None, _ALWAYS, _DOCUMENTS, _UNTOLD, "withdraw-contest"),
+    CONTEST_WITHDRAWN = ("contest-withdrawn", EventRow(_CALLED, None, _ALWAYS, _DOCUMENTS, _UNTOLD, "withdraw-contest"),
         "withdrew a contest", "withdraw a contest")
     CASE_DECIDED = ("case-decided",
         EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _told(NoticeKind.DECIDED), "decide-case"),
@@ -307,8 +307,7 @@ class EventKind(Code):
         "ended the right of the app %(app)s to act", "end the right of the app %(app)s to act")
     TOKEN_ISSUED = ("token-issued", EventRow((Interaction.TOKEN,), None, _NEVER, _OPEN, _UNTOLD),
         "received an access token", "receive an access token")
-    EMERGENCY_TOKEN_ISSUED = ("emergency-token-issued",
-        EventRow((Interaction.TOKEN,), None, _NEVER, _OPEN, _UNTOLD),
+    EMERGENCY_TOKEN_ISSUED = ("emergency-token-issued", EventRow((Interaction.TOKEN,), None, _NEVER, _OPEN, _UNTOLD),
         "received access for a declared emergency", "receive access for a declared emergency")
 
     ACCOUNT_ADDED = ("account-added", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "add-user"),

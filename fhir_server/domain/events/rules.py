@@ -74,6 +74,8 @@ class NoticeKind(Code):
     CHOICE_CLOSED = ("choice-closed", "A choice of yours cannot be applied",
         ("A choice recorded in the space cannot be applied as it is written. It gives nobody access; record it again "
          "if it is still wanted."))
+    CARER_ENDS = ("carer-ends", "The access of a carer ends in two days",
+        "The access of a carer to the space ends in two days. Name the carer again if it is to go on.")
     PASSWORD = ("password-changed", "Your password was changed", None)
     FACTORS = ("second-factor-changed", "Your second factor was changed",
         "%(who)s changed the second factor of the account.")

@@ -6,6 +6,7 @@ from flask_smorest import Api
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
 from fhir_server.http.pages.developer import console
+from fhir_server.http.pages.family import carers, directory, guardians, joining, keeping, people, switching
 from fhir_server.http.pages.frame import start
 from fhir_server.http.pages.frame.routes import portal
 from fhir_server.http.pages.officer import case, matrix_versions, queue, review, suspending, trail, trail_file
@@ -18,7 +19,6 @@ from fhir_server.http.pages.patient import (
     journal,
     one_notice,
     own_documents,
-    people,
     withholding,
 )
 from fhir_server.http.pages.professional import accesses, depositing, emergencies, evidence, finding, reading
@@ -43,6 +43,12 @@ PAGE_MODULES = (
     audience,
     withholding,
     people,
+    directory,
+    carers,
+    guardians,
+    joining,
+    keeping,
+    switching,
     contents,
     journal,
     contesting,

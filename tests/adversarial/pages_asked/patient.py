@@ -1,4 +1,4 @@
-"""The pages about documents, people and the journal of a space."""
+"""The pages about documents and the journal of a space."""
 
 from fhir_server.http.pages.frame.roles import Role
 
@@ -16,7 +16,6 @@ PAGES = (
     f"{_HERE}/contents/{{%s-content}}/file",
     f"{_HERE}/own-documents",
     f"{_HERE}/own-documents/{{%s}}/replacement",
-    f"{_HERE}/people",
     "/journal?person={space}&own=1",
 )
 FORMS = (
@@ -30,7 +29,5 @@ FORMS = (
     (f"{_HERE}/own-documents", {"title": "x"}),
     (f"{_HERE}/own-documents/{{%s}}/replacement", {"title": "x"}),
     (f"{_HERE}/own-documents/{{%s}}/withdraw", {}),
-    (f"{_HERE}/people/block", {"actor": "Organization/{chu}"}),
-    (f"{_HERE}/people/{{unknown}}/end", {}),
 )
 NO_SPACE = {"portal.start": "leads to the first page of a role"}

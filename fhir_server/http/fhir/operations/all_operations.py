@@ -17,6 +17,7 @@ from fhir_server.http.fhir.operations import (
     exports,
     invitations,
     reading,
+    relatives,
     reviews,
     space_copies,
     spaces,
@@ -35,6 +36,7 @@ from fhir_server.settings import limits
 OPERATIONS: tuple[Operation, ...] = (
     *spaces.OPERATIONS,
     *invitations.OPERATIONS,
+    *relatives.OPERATIONS,
     *reviews.OPERATIONS,
     *cases.OPERATIONS,
     *suspensions.OPERATIONS,

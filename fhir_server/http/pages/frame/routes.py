@@ -24,6 +24,7 @@ from fhir_server.http.pages.frame.visits import Presence
 from fhir_server.http.pages.sign_in.frame import current_session, is_same
 from fhir_server.http.request_context import header, runtime
 from fhir_server.oauth.base import issuer
+from fhir_server.oauth.login.sessions import Session
 from fhir_server.settings import limits
 
 portal = Blueprint("portal", "fhir_server.http", template_folder="templates")
@@ -91,6 +92,19 @@ def form(
         return view
 
     return added
+
+
+def demand_own_form() -> Session:
+    """Return the session of a form that belongs to no role, such as the code of an invitation.
+
+    Raises: HTTPException 401 without a session, 403 for a form of another site or session; as for `form`.
+    """
+    session = current_session()
+    if session is None:
+        abort(401)
+    if _is_foreign() or not is_same(session.csrf):
+        abort(403)
+    return session
 
 
 def back_to(address: str) -> Response:

@@ -12,7 +12,7 @@ from flask import abort, request, url_for
 from flask_babel import gettext
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import NO_SPACE, PatientId, RequesterKind
 from fhir_server.application.core import lockdown
 from fhir_server.application.identity.accounts import Grantee, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
@@ -92,7 +92,7 @@ class Visit(Presence):
     @property
     def is_for_oneself(self) -> bool:
         """Tell whether the patient in view is the person who is signed in."""
-        return self.represented.person == self.session.account.person
+        return self.represented.kind is RequesterKind.PATIENT
 
     @property
     def named(self) -> Mapping[str, Any]:
