@@ -13,6 +13,7 @@ from consent_rules.decision import evidence
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.lifecycle import is_minor, is_minor_with_account
 from consent_rules.model import Directive, RuleApplied
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Capacity, DirectiveKind, Grade, Purpose
 
 RELATIVE = "RelatedPerson/"
@@ -142,9 +143,17 @@ def is_current(context: DecisionContext, directive: Directive) -> bool:
 
 def awaits_approval(context: DecisionContext, directive: Directive) -> bool:
     """Tell whether a consent still waits for the patient's approval; silence for too long is a refusal."""
+    until = waits_until(directive, context.profile)
+    return context.has(DirectiveKind.ASK_FIRST) and until is not None and context.at < until
+
+
+def waits_until(directive: Directive, profile: RuleProfile) -> datetime | None:
+    """Return until when a consent may wait for the approval of a patient who wants to be asked first.
+
+    None for a consent that needs no approval: the patient gave it themselves.
+    """
     given_at = directive.recorded_at or directive.start
-    asked = context.has(DirectiveKind.ASK_FIRST) and not _is_own_act(directive)
-    return asked and given_at is not None and context.at < context.profile.approval_waits.after(given_at)
+    return None if _is_own_act(directive) or given_at is None else profile.approval_waits.after(given_at)
 
 
 def blocks(context: DecisionContext, purpose: Purpose) -> list[Directive]:

@@ -32,7 +32,7 @@ def test_from_the_first_page_to_a_document_and_out_again(camille, site):
     follow(camille.get_by_role("button", name=re.compile("Se déconnecter|Sign out")))
     camille.wait_for_url("**/login")
     camille.goto(f"/account/spaces/{site.demo.patients['camille']}/documents")
-    camille.wait_for_url("**/login")
+    camille.wait_for_url("**/login?then=**")
 
 
 def test_a_text_opens_as_text(camille):

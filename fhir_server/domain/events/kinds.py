@@ -90,7 +90,6 @@ class EventKind(Code):
         "sent several requests at once", "send several requests at once")
     OPERATION_CALLED = ("operation-called", EventRow((_CALL,), None, _NEVER, _DOCUMENTS, _UNTOLD),
         "called an operation", "call an operation")
-
     EXPORT_ASKED = ("export-asked", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "export"),
         "asked for an export", "ask for an export")
     EXPORT_LOOKED_AT = ("export-looked-at", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "export-status"),
@@ -99,7 +98,6 @@ class EventKind(Code):
         "fetched a file of an export", "fetch a file of an export")
     EXPORT_ENDED = ("export-ended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "end-export"),
         "ended an export", "end an export")
-
     EVENT_NOTIFIED = ("event-notified", EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
         "was notified of %(things)s", "be notified of %(things)s")
     SUBSCRIPTION_MADE = ("subscription-made", EventRow((_CREATE,), "Subscription", _NEVER, _OPEN, _UNTOLD),
@@ -116,7 +114,6 @@ class EventKind(Code):
     SUBSCRIPTION_EVENTS_READ = ("subscription-events-read",
         EventRow(_CALLED, "Subscription", _NEVER, _OPEN, _UNTOLD, "events"),
         "looked at earlier notifications", "look at earlier notifications")
-
     DOCUMENT_OPENED = ("document-opened", EventRow((_READ,), "Binary", _NEVER, _DOCUMENTS, _ACCESS),
         "opened a document", "open a document")
     DOCUMENTS_PUBLISHED = ("documents-published", EventRow((_TRANSACTION,), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),
@@ -145,7 +142,6 @@ class EventKind(Code):
     DOCUMENT_AUDIENCE_READ = ("document-audience-read",
         EventRow(_CALLED, _DOCUMENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "audience"),
         "looked at who may read a document", "look at who may read a document")
-
     CHOICE_RECORDED = ("choice-recorded", EventRow((_CREATE,), _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "recorded a choice about access", "record a choice about access")
     CHOICE_CHANGED = ("choice-changed", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
@@ -211,7 +207,6 @@ class EventKind(Code):
     CHOICES_REPAIRED = ("choices-repaired",
         EventRow(_CALLED, _CONSENT, _ALWAYS, _DOCUMENTS, _told(NoticeKind.CHOICE_CLOSED), "repair-choices"),
         "withdrew a choice that cannot be applied", "withdraw a choice that cannot be applied")
-
     SPACE_CREATED = ("space-created", EventRow((_CREATE,), _PATIENT, _NEVER, _OPEN, _told(NoticeKind.ANNOUNCED)),
         "recorded the patient and the space", "record the patient and the space")
     SPACE_ANNOUNCED = ("space-announced",
@@ -256,7 +251,9 @@ class EventKind(Code):
         "note the end of the time in which a document was not shown to the patient")
     SPACE_STATUS_READ = ("space-status-read", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "space-status"),
         "looked at the state of the space", "look at the state of the space")
-
+    SPACE_SETTINGS_READ = ("space-settings-read",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "space-settings"),
+        "looked at the settings of the space", "look at the settings of the space")
     GLASS_BROKEN = ("glass-broken",
         EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.BREAK_GLASS, _PHYSICIANS), "break-glass"),
         "opened the space in an emergency (break-glass)", "open the space in an emergency (break-glass)")
@@ -294,9 +291,11 @@ class EventKind(Code):
         "noted an access that nothing explains", "note an access that nothing explains")
     DECISION_EXPLAINED = ("decision-explained", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "explain"),
         "asked why access is given or refused", "know why access is given or refused")
-
     SIGNED_IN = "signed-in", EventRow((Interaction.LOGIN,), None, _NEVER, _OPEN, _UNTOLD), "signed in", "sign in"
     SIGNED_OUT = "signed-out", EventRow((Interaction.LOGOUT,), None, _NEVER, _OPEN, _UNTOLD), "signed out", "sign out"
+    SIGNED_OUT_EVERYWHERE = ("signed-out-everywhere",
+        EventRow((Interaction.LOGOUT,), None, _NEVER, _OPEN, _UNTOLD),
+        "signed out on every device", "sign out on every device")
     SIGN_IN_LINKED = ("sign-in-linked", EventRow((Interaction.LOGIN,), None, _NEVER, _OPEN, _UNTOLD),
         "linked another sign-in to the account", "link another sign-in to the account")
     APP_LET_IN = ("app-let-in", EventRow((Interaction.AUTHORIZE,), None, _OF_THE_SIDE, _OPEN, _UNTOLD),

@@ -27,6 +27,7 @@ from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sharing import check_up, codes
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
+from fhir_server.http.pages.space import apps, emergency, journal_export, my_space, requests
 from fhir_server.http.pages.space_export import copy
 
 PAGE_MODULES = (
@@ -49,6 +50,11 @@ PAGE_MODULES = (
     joining,
     keeping,
     switching,
+    apps,
+    emergency,
+    journal_export,
+    requests,
+    my_space,
     contents,
     journal,
     contesting,

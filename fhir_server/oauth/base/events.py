@@ -51,6 +51,12 @@ def logged_out(context: Context, account: Account) -> None:
     )
 
 
+def logged_out_everywhere(context: Context, account: Account) -> None:
+    """Record the end of every session of a person."""
+    audited = AuditedInteraction(Interaction.LOGOUT, "", kind=EventKind.SIGNED_OUT_EVERYWHERE)
+    audit_log.record(context.runtime, person(context, account, SERVER), audited, Outcome(), None)
+
+
 def client_refused(context: Context, client_id: ClientId, reason: str) -> None:
     """Record a failed authentication of a client."""
     _refused(context, Interaction.TOKEN, client_id, reason)

@@ -104,6 +104,19 @@ def end(runtime: Runtime, session: Session) -> None:
             runtime.ports.vault.drop_group(grant.group, (access_tokens.ACCESS,))  # the app renews the others
 
 
+def end_online(runtime: Runtime, account: Account) -> None:
+    """End the grants of an account that end with a session, whichever it is, and such tokens of lasting grants."""
+    for grant in grants_of(runtime, account.subject):
+        if not _is_lasting(grant):
+            revoke_grant(runtime, grant.id)
+        elif not all(_is_lasting(access.grant) for access in access_tokens.tokens_of(runtime, grant)):
+            runtime.ports.vault.drop_group(grant.group, (access_tokens.ACCESS,))  # the app renews the others
+
+
+def _is_lasting(grant: Grant) -> bool:
+    return "offline_access" in grant.scopes.split()
+
+
 def _is_online(grant: Grant, session: Session) -> bool:
     words = grant.scopes.split()
     return "online_access" in words and "offline_access" not in words and grant.proof.session == session.id

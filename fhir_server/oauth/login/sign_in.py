@@ -5,7 +5,8 @@ Sources: RFC 9470 (levels of login), RFC 8176 (means of authentication).
 
 from collections.abc import Mapping
 
-from fhir_server.application.identity.accounts import Account, authenticate, find_account
+from fhir_server.application.identity.accounts import Account, authenticate, find_account, renew_account
+from fhir_server.application.identity.grants import revoke_person
 from fhir_server.domain.caller import SERVER, Login
 from fhir_server.domain.commands import command
 from fhir_server.domain.events.kinds import EventKind
@@ -93,6 +94,23 @@ def sign_out(context: Context, session: Session) -> None:
     """End a session, with the grants and conversations that end with it."""
     sessions.end(context.runtime, session)
     events.logged_out(context, session.account)
+
+
+@command(EventKind.SIGNED_OUT_EVERYWHERE)
+def sign_out_everywhere(context: Context, session: Session, *, ends_apps: bool) -> None:
+    """End every session of a person, with the grants that end with sessions, and the sign-ins that have begun.
+
+    ends_apps: end all authorizations of apps as well, also the lasting ones.
+    Raises: accounts.StaleAccountError when the account changes at the same time; then nothing has ended.
+    """
+    account = find_account(context.runtime, session.account.login) or session.account
+    events.logged_out_everywhere(context, account)
+    renew_account(context.runtime, account)
+    sessions.end(context.runtime, session)
+    if ends_apps:
+        revoke_person(context.runtime, account.subject)
+    else:
+        sessions.end_online(context.runtime, account)
 
 
 def refuse_link_code(context: Context, attempt: Attempt) -> None:

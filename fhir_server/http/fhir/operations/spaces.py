@@ -10,12 +10,23 @@ from flask import Response
 from consent_rules.vocabulary import PatientId, Purpose
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory import resources
-from fhir_server.application.spaces import break_glass, lifecycle
+from fhir_server.application.spaces import break_glass, lifecycle, settings
 from fhir_server.application.spaces.lifecycle import SpaceReport
+from fhir_server.application.spaces.settings import SeenInEmergency, Setting, Waiting
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, rendering
-from fhir_server.http.fhir.operations.model import Answer, Arguments, Operation, Parameter, outputs, parameters
+from fhir_server.http.fhir.operations.model import (
+    Answer,
+    Arguments,
+    Operation,
+    Output,
+    Parameter,
+    outputs,
+    parameters,
+    part,
+)
 from fhir_server.oauth.resource import bearer
 from fhir_server.r4 import claimed_profiles
 
@@ -28,6 +39,21 @@ _REPORT = outputs(
     ("notice", "Reference"),
 )
 _OPENING = outputs(("consent", "Reference"), ("mode", "code"), ("until", "dateTime"), ("reviewDue", "dateTime"))
+_SETTINGS = (
+    Output("setting", parts=outputs(("code", "code"), ("on", "boolean"), ("consent", "Reference"))),
+    Output(
+        "waiting",
+        parts=outputs(
+            ("consent", "Reference"),
+            ("actor", "Reference"),
+            ("recorder", "Reference"),
+            ("since", "dateTime"),
+            ("until", "dateTime"),
+        ),
+    ),
+    Output("document", parts=outputs(("document", "Reference"), ("seenInEmergency", "boolean"))),
+    *outputs(("more", "boolean")),
+)
 _REASON = Parameter("reason", "string", "why the person cannot be asked and the danger is immediate", required=True)
 _CALL = Parameter("reason", "string", "reference of the emergency call, and what is reported", required=True)
 
@@ -58,6 +84,38 @@ def _emergency(mode: Purpose) -> Answer:
         return negotiation.fhir_response(told)
 
     return answer
+
+
+def _settings(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    told = settings.settings_of(runtime, caller, PatientId(id_))
+    documents = told.documents or ()
+    return negotiation.fhir_response(
+        parameters(
+            settings=[_setting(one) for one in told.settings],
+            waiting=[_waiting(one) for one in told.waiting],
+            documents=[_in_emergency(one) for one in documents],
+            more=told.has_more or None,
+        )
+    )
+
+
+def _setting(one: Setting) -> Json:
+    return part("setting", code=one.name, on=one.is_on, consents=[_consent(id_) for id_ in one.consents])
+
+
+def _waiting(one: Waiting) -> Json:
+    actors = [{"name": "actor", "valueReference": {"reference": actor}} for actor in one.actors]
+    recorder = {"reference": one.recorder} if one.recorder else None
+    told = {"actors": actors, "recorder": recorder, "since": one.since, "until": one.until}
+    return part("waiting", consents=[_consent(one.consent)], **told)
+
+
+def _in_emergency(one: SeenInEmergency) -> Json:
+    return part("document", document={"reference": f"DocumentReference/{one.document}"}, seenInEmergency=one.seen)
+
+
+def _consent(id_: str) -> Json:
+    return {"name": "consent", "valueReference": {"reference": f"Consent/{id_}"}}
 
 
 def _report(report: SpaceReport) -> Response:
@@ -155,6 +213,17 @@ OPERATIONS = (
         "software of the registry operator.",
         _reporting(lifecycle.look),
         output=_REPORT,
+        affects_state=False,
+    ),
+    Operation(
+        "space-settings",
+        "Patient",
+        "Tell how a space is set",
+        "Whether each setting holds and each mode of an emergency is open, with the Consents that say so; the "
+        "agreements that professionals wrote down and that wait for an answer; and which current documents a physician "
+        "would see in an emergency today, the newest 100. For the patient and the legal representatives.",
+        _settings,
+        output=_SETTINGS,
         affects_state=False,
     ),
     Operation(

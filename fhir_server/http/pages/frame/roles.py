@@ -56,7 +56,10 @@ NAVIGATION: Mapping[Role, tuple[Item, ...]] = {
         Item("portal.sharing", lazy_gettext("Let in once")),
         Item("portal.check_up", lazy_gettext("Check-up")),
         Item("pages.journal", lazy_gettext("Journal"), names="person"),
-        Item("oauth_pages.apps", lazy_gettext("Apps"), names=""),
+        Item("portal.requests", lazy_gettext("Requests")),
+        Item("portal.emergency", lazy_gettext("Emergency")),
+        Item("portal.apps", lazy_gettext("Apps")),
+        Item("portal.my_space", lazy_gettext("My space")),
     ),
     Role.PROFESSIONAL: (
         Item("portal.find_patient", lazy_gettext("Patients"), names="situation"),

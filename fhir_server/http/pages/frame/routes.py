@@ -21,7 +21,7 @@ from fhir_server.http.pages.base import lock_down
 from fhir_server.http.pages.frame.beginnings import begin
 from fhir_server.http.pages.frame.roles import PREFIXES, Role
 from fhir_server.http.pages.frame.visits import Presence
-from fhir_server.http.pages.sign_in.frame import current_session, is_same
+from fhir_server.http.pages.sign_in.frame import current_session, is_own_page, is_same
 from fhir_server.http.request_context import header, runtime
 from fhir_server.oauth.base import issuer
 from fhir_server.oauth.login.sessions import Session
@@ -45,11 +45,11 @@ def protect(response: Response) -> Response:
     return response
 
 
-def page(role: Role, rule: str, scopes: str, asks: AuditedInteraction) -> Callable[[View], View]:
+def page(role: Role, rule: str, scopes: str, asks: AuditedInteraction | None) -> Callable[[View], View]:
     """Add a page of a role. The view gets the visit, then what the rule names; its own name names the endpoint.
 
     rule: what follows the prefix of the role. scopes: all that the page may ask for. asks: what the audit log keeps
-    when a lockdown refuses the page.
+    when a lockdown refuses the page; None for a page of the account, which asks for nothing of a space and is served.
     """
 
     def added(view: View) -> View:
@@ -57,7 +57,7 @@ def page(role: Role, rule: str, scopes: str, asks: AuditedInteraction) -> Callab
         def shown(**named: str | UUID) -> Response:
             session = current_session()
             if session is None:
-                return back_to(url_for("oauth_pages.login"))
+                return to_sign_in()
             return view(_served(begin(role, session, granted, named), asks), **named)
 
         granted = Scopes.parse(scopes)
@@ -68,7 +68,7 @@ def page(role: Role, rule: str, scopes: str, asks: AuditedInteraction) -> Callab
 
 
 def form(
-    role: Role, rule: str, scopes: str, asks: AuditedInteraction, *, uploads: bool = False
+    role: Role, rule: str, scopes: str, asks: AuditedInteraction | None, *, uploads: bool = False
 ) -> Callable[[View], View]:
     """Add what a form of a role sends; as `page`, for POST alone. uploads: whether it may carry a file.
 
@@ -112,10 +112,17 @@ def back_to(address: str) -> Response:
     return make_response(redirect(address, 303))
 
 
-def _served(visit: Presence, asks: AuditedInteraction) -> Presence:
+def to_sign_in() -> Response:
+    """Lead a person to the sign-in, and from there to the page that they asked for."""
+    wanted = request.full_path.removesuffix("?")
+    return back_to(url_for("oauth_pages.login", then=wanted if is_own_page(wanted) else None))
+
+
+def _served(visit: Presence, asks: AuditedInteraction | None) -> Presence:
     """Return the visit unless a lockdown or the limit of requests refuses it before anything is read."""
     served = runtime()
-    demand_served(served, visit.caller, visit.patient or None, asks)
+    if asks is not None:
+        demand_served(served, visit.caller, visit.patient or None, asks)
     request_rates.demand_of_session(visit.caller, served.profile.ceilings)
     return visit
 

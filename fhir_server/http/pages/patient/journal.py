@@ -20,12 +20,11 @@ from fhir_server.application.core.enforcement_point import demand_served
 from fhir_server.application.identity.accounts import RepresentedPatient
 from fhir_server.application.reading import read
 from fhir_server.application.reading import search as reading_search
-from fhir_server.domain.audit.audit_event import ON_PAGES
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import tokens
-from fhir_server.domain.search.criteria import AnyOf, Criterion, NoneOf, Search
+from fhir_server.domain.search.criteria import AnyOf, Place, Search
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.http.fhir import paging
 from fhir_server.http.pages.base import demonstration, site
@@ -33,6 +32,7 @@ from fhir_server.http.pages.frame.beginnings import begin
 from fhir_server.http.pages.frame.roles import Role
 from fhir_server.http.pages.frame.visits import PAGE, of_patient
 from fhir_server.http.pages.patient import journal_lines
+from fhir_server.http.pages.patient.journal_filters import JournalFilters
 from fhir_server.http.pages.patient.notice_texts import NoticeInWords, tell
 from fhir_server.http.pages.sign_in.frame import current_session
 from fhir_server.http.request_context import origin, runtime
@@ -46,7 +46,6 @@ WITHDRAWN = 5
 """How many withdrawn documents one page of the journal names."""
 _JOURNAL = "pages/journal.html"
 _LOOK = AuditedInteraction(Interaction.SEARCH, "AuditEvent", query="GET /journal/AuditEvent")
-_REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/DocumentReference.rs")
 
 _CONTESTING = Scopes.parse("patient/Consent.cru patient/Communication.rs patient/AuditEvent.rs")
@@ -79,18 +78,17 @@ def journal() -> Response:
     if reader is None:
         return make_response(render_template(_JOURNAL, choices=choices, reader=None))
     demand_served(runtime(), reader.caller, reader.patient, _LOOK)
-    wanted, notices = _wanted(reader), _notices(reader)
+    filters = JournalFilters.read(request.args)
+    wanted, notices = _wanted(reader, filters), _notices(reader, filters)
+    told = {"choices": choices, "reader": reader, "notices": notices, "filters": filters}
     try:
-        found = reading_search.find(runtime(), reader.caller, REGISTRY["AuditEvent"], wanted)
-        lines = _lines(reader, found)
+        lines, place = lines_of(reader, wanted)
     except Problem:
-        text = render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, closed=True)
-        return make_response(text, 403)
-    shown = journal_lines.by_day(lines)
-    more = _more(reader, found)
-    return make_response(
-        render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=shown, more=more)
-    )
+        return make_response(render_template(_JOURNAL, closed=True, **told), 403)
+    days, more = journal_lines.by_day(journal_lines.folded(lines)), _more(reader, filters, place)
+    named = lines[0].who if lines else ""
+    chosen = filters.in_force(reader.key, named)
+    return make_response(render_template(_JOURNAL, days=days, more=more, chosen=chosen, **told))
 
 
 def _choices(demo: Json | None) -> tuple[tuple[str, str], ...]:
@@ -131,42 +129,50 @@ def reading_as(session: Session, represented: RepresentedPatient) -> Caller:
     return of_patient(session, _READING, represented.patient).caller
 
 
-def _wanted(reader: JournalReader) -> reading_search.Wanted:
-    criteria: list[Criterion] = [AnyOf(_REFUSED)] if "refused" in request.args else []
-    if "own" not in request.args:
-        criteria.append(NoneOf(frozenset({ON_PAGES})))
+def _wanted(reader: JournalReader, filters: JournalFilters) -> reading_search.Wanted:
     cursor = request.args.get("page", "")
-    after = paging.unseal(runtime().cursor_key, cursor, _binding(reader)) if cursor else None
-    search = Search("AuditEvent", tuple(criteria), sort="date", limit=LINES, after=after)
+    after = paging.unseal(runtime().cursor_key, cursor, _binding(reader, filters)) if cursor else None
+    return wanted_lines(reader, filters, after)
+
+
+def wanted_lines(reader: JournalReader, filters: JournalFilters, after: Place | None) -> reading_search.Wanted:
+    """Return the search for one page of the journal, newest first. after: where the page before ends."""
+    search = Search("AuditEvent", filters.criteria, sort="date", limit=LINES, after=after)
     return reading_search.Wanted(search, reader.patient, total=False, query="GET /journal/AuditEvent")
 
 
-def _binding(reader: JournalReader) -> str:
-    shown = [name for name in ("own", "refused") if name in request.args]
-    return f"journal {reader.caller.granted.id} {' '.join(shown)}"
+def _binding(reader: JournalReader, filters: JournalFilters) -> str:
+    return f"journal {reader.caller.granted.id} {urlencode(filters.kept)}"
 
 
-def _more(reader: JournalReader, found: reading_search.Found) -> str:
-    if found.next is None:
+def _more(reader: JournalReader, filters: JournalFilters, place: Place | None) -> str:
+    if place is None:
         return ""
-    cursor = paging.seal(runtime().cursor_key, found.next, _binding(reader))
-    kept = [(name, request.args[name]) for name in ("person", "own", "refused") if name in request.args]
-    return f"{url_for('pages.journal')}?{urlencode([*kept, ('page', cursor)])}"
+    cursor = paging.seal(runtime().cursor_key, place, _binding(reader, filters))
+    kept = [("person", request.args["person"])] if "person" in request.args else []
+    return f"{url_for('pages.journal')}?{urlencode([*kept, *filters.kept, ('page', cursor)])}"
 
 
-def _lines(reader: JournalReader, found: reading_search.Found) -> list[journal_lines.JournalLine]:
+def lines_of(
+    reader: JournalReader, wanted: reading_search.Wanted
+) -> tuple[list[journal_lines.JournalLine], Place | None]:
+    """Return one page of the journal in words, and where it ends: None on the last page.
+
+    Raises: Problem when the journal is not open to the reader now.
+    """
+    found = reading_search.find(runtime(), reader.caller, REGISTRY["AuditEvent"], wanted)
     events = journal_lines.events_of(item.stored.body for item in found.shown)
     named = frozenset(id_ for event in events for id_ in journal_lines.documents_of(event))
     titles = _titles(reader, named) if named else {}
-    return [journal_lines.line_of(event, titles) for event in events]
+    return [journal_lines.line_of(event, titles) for event in events], found.next
 
 
-def _notices(reader: JournalReader) -> list[NoticeInWords]:
+def _notices(reader: JournalReader, filters: JournalFilters) -> list[NoticeInWords]:
     """Return the latest notices to the patient, on the first page of the whole journal, even when the space is closed.
 
     The notice to the attending physician about the same emergency is left out, because it would repeat it.
     """
-    if {"page", "refused"} & set(request.args):
+    if "page" in request.args or filters.sent.keys() - {"own"}:
         return []
     to_holder = AnyOf(tokens.reference("recipient", f"Patient/{reader.patient}"))
     search = Search("Communication", (to_holder,), sort="sent", limit=NOTICES)

@@ -4,7 +4,7 @@ Source: R.1111-43 and L.1111-19 of the French public health code (rules H3 to H9
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -37,7 +37,9 @@ class JournalLine:
 
     where: the establishment of the person who acted, or the owner of the app. documents: titles, or a plain word where
     the title is not known. through: the software through which a person filed documents, "" for any other act.
-    contestable: whether a professional acted.
+    contestable: whether a professional acted. by: the filter of the journal for who acted, as name and value.
+    is_machine: whether software or an app acted, so that equal lines of a day are told together. first: when the first
+    of several was; times: how many there are; added: the documents of the others.
     """
 
     id: str
@@ -50,6 +52,26 @@ class JournalLine:
     refused: bool
     through: str = ""
     contestable: bool = False
+    by: tuple[str, str] = ("", "")
+    is_machine: bool = False
+    first: datetime | None = None
+    times: int = 1
+    added: tuple[str, ...] = ()
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The documents of this and of the entries that are told with it, each once."""
+        return tuple(dict.fromkeys((*self.documents, *self.added)))
+
+    @property
+    def clock(self) -> str:
+        """When it happened, on the clock of the page."""
+        return f"{self.at:%H:%M}"
+
+    @property
+    def first_clock(self) -> str:
+        """When the first of several happened, on the clock of the page."""
+        return f"{self.first or self.at:%H:%M}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +107,21 @@ def line_of(event: Json, titles: Mapping[str, str]) -> JournalLine:
         why=_why(event, refused=refused),
         refused=refused,
         through=_software(event),
-        contestable=str(_agent(event, _PARTICIPATION).get("who", {}).get("reference", "")).startswith("Practitioner/"),
+        contestable=_person(event).startswith("Practitioner/"),
+        by=_by(event),
+        is_machine=_is_by_app(event) or not _person(event),
     )
+
+
+def _person(event: Json) -> str:
+    """Return the reference of the person who acted, "" when software acted alone."""
+    return str(_agent(event, _PARTICIPATION).get("who", {}).get("reference", ""))
+
+
+def _by(event: Json) -> tuple[str, str]:
+    """Return the filter that shows only lines of the same person, or of the same app or software."""
+    person, client = _person(event), str(event["agent"][0]["who"].get("identifier", {}).get("value", ""))
+    return ("who", person) if person and not _is_by_app(event) else ("app", client)
 
 
 def _party(event: Json) -> tuple[str, str]:
@@ -112,9 +147,31 @@ def _software(event: Json) -> str:
 
 def _is_by_app(event: Json) -> bool:
     """Tell whether an app acted for a patient, a guardian or a carer, and not the person by means of these pages."""
-    person = str(_agent(event, _PARTICIPATION).get("who", {}).get("reference", ""))
+    person = _person(event)
     client = str(event["agent"][0]["who"].get("identifier", {}).get("value", ""))
     return person.startswith(_APP_USERS) and client not in _OWN_CLIENTS and not is_of_sign_in(event)
+
+
+def folded(lines: Iterable[JournalLine]) -> tuple[JournalLine, ...]:
+    """Tell together what the same app or software did in the same way on one day, at the place of the latest.
+
+    Refusals stay apart, and so does what a person did.
+    """
+    kept: dict[object, JournalLine] = {}
+    for line in lines:
+        key = (line.at.date(), line.by, line.who, line.where, line.act, line.why) if _folds(line) else line.id
+        latest = kept.get(key)
+        kept[key] = line if latest is None else _joined(latest, line)
+    return tuple(kept.values())
+
+
+def _joined(latest: JournalLine, line: JournalLine) -> JournalLine:
+    added = (*latest.added, *line.documents)
+    return replace(latest, added=added, first=line.at, times=latest.times + 1)
+
+
+def _folds(line: JournalLine) -> bool:
+    return line.is_machine and not line.refused
 
 
 def by_day(lines: Sequence[JournalLine]) -> tuple[Day, ...]:

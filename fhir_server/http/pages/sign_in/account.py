@@ -26,7 +26,7 @@ from fhir_server.http.pages.sign_in.frame import (
     second_factor_page,
     see_other,
     signed_in,
-    wanted_page,
+    with_wanted_page,
 )
 from fhir_server.http.pages.sign_in.scope_words import ScopeInWords
 from fhir_server.http.request_context import runtime
@@ -52,7 +52,7 @@ def login() -> Response:
         return page("login", 422, csrf=csrf_of(browser), complaint="wrong", providers=upstream.offered())
     if passkeys.has_second_factor(runtime(), account):
         remember(Kept.HALF_LOGIN, browser, f"{account.generation} {account.login}")
-        return see_other(f"/login/second-factor{wanted_page()}")
+        return see_other(with_wanted_page("/login/second-factor"))
     return signed_in(sign_in.begin_session(context(), account, ("pwd",), SERVER)[0])
 
 
@@ -90,7 +90,21 @@ def logout() -> Response:
     if session and is_same(session.csrf):
         farewell = upstream.farewell(session)
         sign_in.sign_out(context(), session)
-    response = farewell or see_other("/login")
+    return _without_session(farewell or see_other("/login"))
+
+
+@oauth_pages.post("/logout/everywhere")
+def logout_everywhere() -> Response:
+    """End every session of the person, and every authorization of an app when the form says so."""
+    session = current_session()
+    if session is None or not is_same(session.csrf):
+        return gone()
+    farewell = upstream.farewell(session)
+    sign_in.sign_out_everywhere(context(), session, ends_apps=request.form.get("apps") == "yes")
+    return _without_session(farewell or see_other("/login"))
+
+
+def _without_session(response: Response) -> Response:
     response.delete_cookie(cookie_name("session"), secure=is_secure(), httponly=True, samesite="Lax")
     return response
 
@@ -101,13 +115,13 @@ def apps() -> Response:
     session = current_session()
     if session is None:
         return see_other("/login")
-    cards = _cards(session.account.subject)
+    cards = cards_of(session.account.subject)
     clients = (find_client(runtime(), ClientId(client_id)) for client_id in cards)
     unverified = {client.id for client in clients if client and client.is_self_registered}
     return page("apps", 200, session=session, cards=cards, unverified=unverified)
 
 
-def _cards(subject: str) -> dict[str, list[tuple[Grant, tuple[ScopeInWords, ...]]]]:
+def cards_of(subject: str) -> dict[str, list[tuple[Grant, tuple[ScopeInWords, ...]]]]:
     """Return one card for each app, with its grants: those in force, emergencies and token exchanges."""
     found = grants_of(runtime(), subject)
     standing = {grant.id for grant in in_force(found)}

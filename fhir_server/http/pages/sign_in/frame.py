@@ -8,6 +8,7 @@ Sources: RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
 import re
 from hashlib import sha256
 from hmac import compare_digest
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
@@ -36,8 +37,8 @@ _WITH_NEWS = frozenset({"apps", "consent", "passkeys", "sign_in"})
 """Pages that show recent changes of the account to the person who is signed in."""
 _TELLS_SUSPENSION = _WITH_NEWS | {"notices"}
 """Pages that tell a professional that their declarations are suspended."""
-_AT_DESK = re.compile(r"/account/desk(/[A-Za-z0-9-]{1,64}){1,6}")
-"""Paths of the pages of professionals."""
+_OWN_PAGE = re.compile(r"/(?:account|journal)(?:/[A-Za-z0-9_-]+)*(?:\?[A-Za-z0-9_.~%&=+:-]*)?", re.ASCII)
+_LONGEST_ADDRESS = 500
 _words = Catalogue(domain="oauth")
 
 oauth_pages.before_request(forms.bound_page_request)
@@ -119,22 +120,34 @@ def see_other(path: str) -> Response:
 
 
 def wanted_page() -> str:
-    """Return the query that leads to a page after the sign-in, "" when this request wants none.
+    """Return the page to show after the sign-in, as this request names it in `then`; "" when it names none.
 
-    It names the notice of a mail by its id, or a page of a professional by its path; it never leads anywhere else.
+    `then` holds the id of a notice, or the address of a page for people who are signed in. Any other value is ignored,
+    so that nobody sends a person from our sign-in to another site.
     """
     wanted = request.args.get("then", "")
+    if is_own_page(wanted):
+        return wanted
     try:
-        return f"?then={UUID(wanted)}"
+        return f"/account/notices/{UUID(wanted)}"
     except ValueError:
-        return f"?then={wanted}" if _AT_DESK.fullmatch(wanted) else ""
+        return ""
+
+
+def is_own_page(address: str) -> bool:
+    """Tell whether an address is the path of a page of a person's own on this server, with or without a query."""
+    return len(address) <= _LONGEST_ADDRESS and bool(_OWN_PAGE.fullmatch(address))
+
+
+def with_wanted_page(path: str) -> str:
+    """Return a path of the sign-in that remembers which page this request wants afterwards."""
+    wanted = wanted_page()
+    return f"{path}?{urlencode({'then': wanted})}" if wanted else path
 
 
 def signed_in(session: str) -> Response:
-    """Redirect a person who has just signed in to the page that they wanted, or to their own pages."""
-    wanted = wanted_page().removeprefix("?then=")
-    at_desk = wanted.startswith("/")
-    response = see_other(wanted if at_desk else f"/account/notices/{wanted}" if wanted else "/account/start")
+    """Redirect a person who has just signed in to the page that they asked for, or to their own pages."""
+    response = see_other(wanted_page() or "/account/start")
     set_cookie(response, "session", session)
     return response
 

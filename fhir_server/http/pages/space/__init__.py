@@ -1,0 +1,1 @@
+"""Pages about a patient's space as a whole: emergencies, requests, its state; no page about single documents."""
