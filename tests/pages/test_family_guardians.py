@@ -70,3 +70,20 @@ def test_every_page_names_the_space_in_view_and_leads_to_the_others(world):
         assert "Space of Inès" in page, path
         assert re.search(rf'href="/account/spaces/{own.patient}/documents">Marc \(you\)', page), path
         assert re.search(rf'href="/account/spaces/{child.patient}/documents" aria-current="true">Inès', page), path
+
+
+def test_each_reads_in_the_journal_what_the_other_did_on_these_pages(world, marc):
+    document = world.publish(patient="ines")
+    an_account(world, "ines", "ines")
+    ines = Visitor(world, "ines", world.ids["ines"])
+    for reader in (marc, ines):
+        assert reader.get(f"/documents/{document}").status_code == 200
+    acts = [_acts(reader.get(f"//journal?person={world.ids['ines']}").text) for reader in (marc, ines)]
+    assert ["marc" in acts[0], "ines" in acts[0]] == [False, True]
+    assert ["marc" in acts[1], "ines" in acts[1]] == [True, False]
+
+
+def _acts(journal: str) -> str:
+    """Return the lines of a journal that tell who looked at a document, in small letters."""
+    lines = re.findall(r'<li id="[^"]+".*?</li>', journal, re.DOTALL)
+    return " ".join(line.lower() for line in lines if "looked at the description" in line)

@@ -55,13 +55,7 @@ ISSUANCE = "issue-token"
 """Operation that marks the event of an issued token: the event's other codes are those of a consent (IUA ITI-71)."""
 PAGES = ClientId("urn:habilis:pages")
 """Client id of this server's own pages, which no app can have."""
-ON_PAGES = "by|pages"
-"""Token of what the patient's side does on these pages: the journal leaves it out, unless the reader asks for it.
-
-What professionals and officers do on pages does not have it: the journal always shows it.
-"""
 _ON_OWN_PAGES = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
-_AT_PAGES = frozenset({ON_PAGES})
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
 
 _ITI = {
@@ -264,6 +258,16 @@ def _tokens_of(
     return frozenset(found)
 
 
+@lru_cache(maxsize=1024)
+def on_pages(person: str) -> frozenset[str]:
+    """Return the token of what one person of the patient's side does on these pages.
+
+    That person's view of the journal leaves it out, unless they ask for it. What anybody else does there, be it a
+    parent or a professional, is always shown.
+    """
+    return frozenset({f"by|pages {person}"})
+
+
 def _common_of(
     audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None, profile: str
 ) -> frozenset[str]:
@@ -275,7 +279,7 @@ def _common_of(
         _entity_tokens(bool(patient), _objects(audited, outcome)),
         _agent_tokens(granted.client_id, caller.origin.address or "unknown", requester.organization),
         _person_tokens(requester.person, requester.profession or ""),
-        _AT_PAGES if granted.client_id == PAGES and requester.kind in _ON_OWN_PAGES else frozenset(),
+        on_pages(requester.person) if granted.client_id == PAGES and requester.kind in _ON_OWN_PAGES else frozenset(),
     )
 
 

@@ -137,7 +137,9 @@ def _wanted(reader: JournalReader, filters: JournalFilters) -> reading_search.Wa
 
 def wanted_lines(reader: JournalReader, filters: JournalFilters, after: Place | None) -> reading_search.Wanted:
     """Return the search for one page of the journal, newest first. after: where the page before ends."""
-    search = Search("AuditEvent", filters.criteria, sort="date", limit=LINES, after=after)
+    search = Search(
+        "AuditEvent", filters.criteria(reader.caller.requester.person), sort="date", limit=LINES, after=after
+    )
     return reading_search.Wanted(search, reader.patient, total=False, query="GET /journal/AuditEvent")
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from flask_babel import format_date, gettext, lazy_gettext
 
-from fhir_server.domain.audit.audit_event import ON_PAGES
+from fhir_server.domain.audit.audit_event import on_pages
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, NoneOf
 from fhir_server.http.fhir import search_query
@@ -55,15 +55,17 @@ class JournalFilters:
         """The parameters of the FHIR search for these filters, without the patient."""
         return [pair for name, value in self.sent.items() for pair in _pairs(name, value)]
 
-    @property
-    def criteria(self) -> tuple[Criterion, ...]:
-        """The criteria of the search; what the reader does on these pages is left out unless they ask for it."""
+    def criteria(self, reader: str) -> tuple[Criterion, ...]:
+        """Return the criteria of the search; what the reader did on these pages is left out unless they ask for it.
+
+        reader: the reference of the person who reads.
+        """
         plain = [pair for pair in self.pairs if pair[0] != _OF_APP]  # that one is no criterion, but a chain
         parsed = search_query.parse(REGISTRY["AuditEvent"], plain, runtime().fhir_base, strict=True)
         asked = parsed.wanted("").search.criteria
         if "app" in self.sent:
             asked = (*asked, AnyOf(frozenset({tokens.any_system(_OF_APP, self.sent["app"])})))
-        return asked if "own" in self.sent else (*asked, NoneOf(frozenset({ON_PAGES})))
+        return asked if "own" in self.sent else (*asked, NoneOf(on_pages(reader)))
 
     @property
     def kept(self) -> list[tuple[str, str]]:
