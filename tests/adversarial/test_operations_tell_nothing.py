@@ -21,7 +21,8 @@ FOR_PROFESSIONALS = {"explain", "break-glass", "regulation-access", "everything"
 """Operations that a professional may call; `meta` and `validate` are readings of the resource, and answer as a read."""
 READINGS = [("meta", None), ("validate", None), ("validate", {"resourceType": "Patient", "gender": "none"})]
 NOT_FOR_PROFESSIONALS = [name for name in OF_A_PATIENT if name not in FOR_PROFESSIONALS]
-SENT = {"import-space": {"body": b"no archive", "mime": "application/zip"}}
+NAMED = {"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": "Anne"}]}
+SENT = {"import-space": {"body": b"no archive", "mime": "application/zip"}, "invite-relative": {"body": NAMED}}
 """What an operation needs in order to be read at all, where that is no Parameters."""
 MODES = [("awa-btg", "break-glass"), ("roux-samu", "regulation-access")]
 
