@@ -62,7 +62,7 @@ def test_an_unknown_id_is_not_found_and_nothing_is_written(web, type_):
         ("ValueSet?url=urn:habilis:value-set:document-kinds", ["document-kinds"]),
         ("ValueSet?reference=http://loinc.org", ["document-kinds"]),
         ("OperationDefinition?code=invite", ["Patient-invite"]),
-        ("OperationDefinition?name=patientinvite", ["Patient-invite"]),
+        ("OperationDefinition?name=patientinvite", ["Patient-invite", "Patient-invite-relative"]),
         ("OperationDefinition?code=expand&type=true&instance=true", ["ValueSet-expand"]),
         (f"OperationDefinition?url={BASE}/OperationDefinition/Patient-invite", ["Patient-invite"]),
         ("CapabilityStatement?fhirversion=4.0.1&resource=ValueSet", ["habilis"]),

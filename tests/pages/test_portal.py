@@ -87,8 +87,8 @@ def test_the_journal_and_the_apps_lead_back_to_the_documents(camille):
     follow(camille.get_by_role("link", name="Journal", exact=True))
     expect(camille.get_by_role("banner")).to_contain_text("Camille Laurent")
     follow(camille.get_by_role("link", name=re.compile("^(Applications|Apps)$")))
-    follow(camille.get_by_role("link", name=re.compile("^(Vos pages|Your pages)$")))
-    in_own_space(camille, "Camille Laurent")
+    follow(camille.get_by_role("link", name="Documents", exact=True))
+    expect(camille.get_by_role("banner")).to_contain_text("Camille Laurent")
 
 
 def test_the_keyboard_alone_leads_from_the_list_to_a_document(camille):
